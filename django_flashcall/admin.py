@@ -1,0 +1,256 @@
+"""The operator's view: what was asked for, what came of it, what it cost.
+
+Verifications are evidence and cannot be edited; numbers are blocked and unblocked by actions; only
+prices are written here. No code and no digest is shown anywhere, and a number in full only to
+those who have the permission ``view_full_number``.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from .conf import get_settings
+from .exceptions import NumberRefused
+from .models import Phone, Price, Usage, Verification, VerificationAttempt
+from .phone import mask, parse_number
+
+NOTHING = Decimal(0)
+
+STATES = {
+    "pending": _("pending"),
+    "approved": _("approved"),
+    "used": _("used"),
+    "canceled": _("canceled"),
+    "expired": _("expired"),
+    "exhausted": _("no checks left"),
+}
+
+
+class ReadOnly:
+    """Takes away what would change the record."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Refuse: the record is written by what happens."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Refuse: the record is evidence."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Refuse: the limits are counted from the record."""
+        return False
+
+
+class NumberColumn(admin.ModelAdmin):
+    """Shows the number masked, or in full to those who may see it; finds it in any spelling."""
+
+    columns: list[str]
+    details: list[str]
+    number_field: str
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        """Put the number in the first column."""
+        return [_number_column(request), *self.columns]
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Put the number in the first line."""
+        return [_number_column(request), *self.details]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Show facts, not inputs."""
+        return self.get_fields(request, obj)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Find the rows of one whole number; a part of a number would scan the table."""
+        if not search_term:
+            return queryset, False
+        try:
+            number = parse_number(search_term)
+        except NumberRefused:
+            return queryset.none(), False
+        return queryset.filter(**{self.number_field: number}), False
+
+    @admin.display(description=_("number"))
+    def masked_number(self, obj: Any) -> str:
+        """Hide most of the number."""
+        return mask(obj.number)
+
+    @admin.display(description=_("number"))
+    def full_number(self, obj: Any) -> str:
+        """Show the whole number."""
+        return str(obj.number)
+
+
+class AttemptInline(ReadOnly, admin.TabularInline):
+    """The calls and SMS of a verification, each with its price."""
+
+    model = VerificationAttempt
+    fields = readonly_fields = (
+        "created_at",
+        "channel",
+        "status",
+        "why",
+        "price_in_currency",
+        "reserved",
+        "provider_id",
+        "sent_at",
+        "answered_at",
+    )
+    extra = 0
+
+    @admin.display(description=_("reason"))
+    def why(self, attempt: VerificationAttempt) -> str:
+        """Say in words why the provider refused."""
+        return attempt.reason
+
+    @admin.display(description=_("price"))
+    def price_in_currency(self, attempt: VerificationAttempt) -> str:
+        """Write the price with its currency."""
+        return "" if attempt.price is None else _money(attempt.price)
+
+
+@admin.register(Verification)
+class VerificationAdmin(ReadOnly, NumberColumn):
+    """Every verification, with what was asked of the provider for it."""
+
+    columns = ["created_at", "purpose", "state", "channels", "checks_used", "cost"]
+    details = [
+        "purpose",
+        "state",
+        "is_decoy",
+        "user",
+        "address",
+        "checks_used",
+        "created_at",
+        "expires_at",
+        "approved_at",
+        "consumed_at",
+    ]
+    number_field = "phone__number"
+    list_filter = ["status", "purpose", "attempts__channel", "attempts__status"]
+    search_fields = ["phone__number"]
+    search_help_text = _("A whole phone number, in any spelling.")
+    show_full_result_count = False
+    inlines = [AttemptInline]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Verification]:
+        """Fetch what the columns show at once."""
+        rows = super().get_queryset(request)
+        return rows.select_related("phone", "user").prefetch_related("attempts")
+
+    @admin.display(description=_("state"))
+    def state(self, verification: Verification) -> str:
+        """Name the state, the derived ones included."""
+        return str(STATES[verification.state(now=timezone.now())])
+
+    @admin.display(description=_("channels"))
+    def channels(self, verification: Verification) -> str:
+        """List how the code was sent."""
+        attempts = verification.attempts.all()
+        return ", ".join(attempt.get_channel_display() for attempt in attempts)
+
+    @admin.display(description=_("checks"))
+    def checks_used(self, verification: Verification) -> str:
+        """Count the guesses."""
+        return f"{verification.checks} / {verification.max_checks}"
+
+    @admin.display(description=_("cost"))
+    def cost(self, verification: Verification) -> str:
+        """Add up the prices; where the provider named none, what was reserved."""
+        return _money(sum((attempt.cost for attempt in verification.attempts.all()), NOTHING))
+
+
+@admin.register(Phone)
+class PhoneAdmin(ReadOnly, NumberColumn):
+    """The numbers, to be blocked and unblocked."""
+
+    columns = ["user", "verified_at", "last_attempt_at", "blocked_at"]
+    details = ["user", "created_at", "verified_at", "last_attempt_at", "blocked_at"]
+    number_field = "number"
+    list_filter = [("blocked_at", admin.EmptyFieldListFilter)]
+    list_select_related = ["user"]
+    search_fields = ["number"]
+    search_help_text = VerificationAdmin.search_help_text
+    show_full_result_count = False
+    actions = ["block", "unblock"]
+
+    def has_block_permission(self, request: HttpRequest) -> bool:
+        """Let those block who could change a number, were it not evidence."""
+        return request.user.has_perm("django_flashcall.change_phone")
+
+    @admin.action(description=_("Block: never call these numbers"), permissions=["block"])
+    def block(self, request: HttpRequest, phones: Any) -> None:
+        """Refuse all calls to the chosen numbers."""
+        self._log(request, phones.filter(blocked_at=None), message="Blocked.")
+        count = phones.block(now=timezone.now())
+        text = ngettext("%d number was blocked.", "%d numbers were blocked.", count)
+        self.message_user(request, text % count, messages.SUCCESS)
+
+    @admin.action(description=_("Unblock: allow calls again"), permissions=["block"])
+    def unblock(self, request: HttpRequest, phones: Any) -> None:
+        """Allow calls to the chosen numbers again."""
+        self._log(request, phones.exclude(blocked_at=None), message="Unblocked.")
+        count = phones.unblock()
+        text = ngettext("%d number was unblocked.", "%d numbers were unblocked.", count)
+        self.message_user(request, text % count, messages.SUCCESS)
+
+    def _log(self, request: HttpRequest, phones: Any, *, message: str) -> None:
+        for phone in phones:
+            self.log_change(request, phone, message)
+
+
+@admin.register(Price)
+class PriceAdmin(admin.ModelAdmin):
+    """The price list, the only thing here that is written by hand."""
+
+    list_display = ["prefix_or_all", "channel_or_all", "amount", "allowed", "valid_from"]
+    list_filter = ["channel", "allowed"]
+    search_fields = ["prefix"]
+
+    @admin.display(description=_("prefix"), ordering="prefix")
+    def prefix_or_all(self, price: Price) -> str:
+        """Name the empty prefix."""
+        return price.prefix or str(_("every number"))
+
+    @admin.display(description=_("channel"), ordering="channel")
+    def channel_or_all(self, price: Price) -> str:
+        """Name the empty channel."""
+        return price.get_channel_display() if price.channel else str(_("every channel"))
+
+
+@admin.register(Usage)
+class UsageAdmin(ReadOnly, admin.ModelAdmin):
+    """What each day used and cost."""
+
+    list_display = ["day", "attempts", "spent_in_currency"]
+    fields = readonly_fields = ("day", "attempts", "spent_in_currency")
+
+    @admin.display(description=_("day"), ordering="since")
+    def day(self, usage: Usage) -> Any:
+        """Write the day of the default time zone."""
+        return timezone.localdate(usage.since, timezone.get_default_timezone())
+
+    @admin.display(description=_("spent"), ordering="amount")
+    def spent_in_currency(self, usage: Usage) -> str:
+        """Write the sum with its currency."""
+        return _money(usage.spent)
+
+
+def _number_column(request: HttpRequest) -> str:
+    may_see = request.user.has_perm("django_flashcall.view_full_number")
+    return "full_number" if may_see else "masked_number"
+
+
+def _money(amount: Decimal) -> str:
+    return f"{amount.normalize():f} {get_settings().CURRENCY}"

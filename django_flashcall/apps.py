@@ -1,0 +1,25 @@
+"""Where Django learns of the app; the checks are registered here."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+from django.core import checks
+from django.utils.translation import gettext_lazy as _
+
+from .checks import check_backend, check_deploy, check_isolation, check_settings
+
+
+class FlashCallConfig(AppConfig):
+    """The app, under the label that its tables carry."""
+
+    name = "django_flashcall"
+    label = "django_flashcall"
+    verbose_name = _("Phone login")
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Register the checks."""
+        checks.register(check_settings)
+        checks.register(check_backend)
+        checks.register(check_isolation)
+        checks.register(check_deploy, checks.Tags.security, deploy=True)

@@ -1,0 +1,218 @@
+"""What ``manage.py check`` says about the settings; what only matters in production needs --deploy.
+
+A check that needs ``DEBUG`` to be on would stop the test suite of every site: the test runner
+turns it off and runs the plain checks.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterable, Sequence
+from datetime import timedelta
+from typing import Any
+
+from django.contrib.auth import get_backends
+from django.core.checks import CheckMessage, Error, Warning
+from django.core.exceptions import ImproperlyConfigured
+from django.db import connections
+from django.utils.module_loading import import_string
+
+from .conf import FlashCallSettings, get_settings
+from .phone import NUMBER_TYPES, SUPPORTED_REGIONS
+from .providers.base import BaseProvider, load_provider
+from .words import Channel
+
+#: A code that people can still type from a missed call, and that no check of ours makes long.
+CODE_LENGTHS = range(4, 9)
+
+#: Ten minutes: ASVS 4 2.7.2, ASVS 5 6.5.5 and NIST SP 800-63B 5.1.3.2.
+LONGEST_LIFETIME = timedelta(minutes=10)
+
+RATE = re.compile(r"[1-9]\d*/\d*[smhd]", re.ASCII)
+
+Rule = tuple[str, Callable[[Any], bool], str]
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+def _is_duration(value: Any) -> bool:
+    return isinstance(value, timedelta) and value > timedelta(0)
+
+
+def _is_lifetime(value: Any) -> bool:
+    return _is_duration(value) and value <= LONGEST_LIFETIME
+
+
+def _is_list(value: Any, *, of: Callable[[Any], bool]) -> bool:
+    return (
+        isinstance(value, Sequence)
+        and not isinstance(value, str)
+        and len(value) > 0
+        and all(of(item) for item in value)
+    )
+
+
+def _is_prefix(value: Any) -> bool:
+    return isinstance(value, str) and bool(re.fullmatch(r"\+[0-9]+", value))
+
+
+def _is_rates(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and value.keys() <= {"start", "check"}
+        and all(
+            isinstance(rate, str) and RATE.fullmatch(rate)
+            for rates in value.values()
+            for rate in ([None] if isinstance(rates, str) else rates)
+        )
+    )
+
+
+RULES: list[Rule] = [
+    ("PROVIDER", lambda value: isinstance(value, str), "a dotted path"),
+    ("OPTIONS", lambda value: isinstance(value, dict), "a dict"),
+    ("DIALER", lambda value: isinstance(value, str), "a dotted path"),
+    (
+        "CHANNELS",
+        lambda value: _is_list(value, of=lambda name: name in Channel.values),
+        f"a list of {', '.join(Channel.values)}",
+    ),
+    ("CODE_LENGTH", lambda value: value in CODE_LENGTHS, "a number from 4 to 8"),
+    ("CODE_LIFETIME", _is_lifetime, "a timedelta of at most ten minutes"),
+    ("VERIFICATION_LIFETIME", _is_lifetime, "a timedelta of at most ten minutes"),
+    ("MAX_CHECKS", lambda value: _is_count(value) and value <= 10, "a number from 1 to 10"),
+    ("MAX_ATTEMPTS", lambda value: _is_count(value) and value <= 10, "a number from 1 to 10"),
+    ("COOLDOWNS", lambda value: _is_list(value, of=_is_duration), "a list of timedeltas"),
+    (
+        "CURRENCY",
+        lambda value: isinstance(value, str) and len(value) == 3,
+        "the three letters of a currency",
+    ),
+    (
+        "REGIONS",
+        lambda value: _is_list(value, of=lambda name: name in SUPPORTED_REGIONS),
+        "a list of two-letter regions, for instance ['RU']",
+    ),
+    (
+        "NUMBER_TYPES",
+        lambda value: _is_list(value, of=lambda name: name in NUMBER_TYPES),
+        f"a list of {', '.join(sorted(NUMBER_TYPES))}",
+    ),
+    (
+        "DENIED_PREFIXES",
+        lambda value: len(value) == 0 or _is_list(value, of=_is_prefix),
+        "a list of prefixes such as '+7840'",
+    ),
+    ("RATES", _is_rates, "a dict of lists such as {'start': ['10/10m'], 'check': ['60/h']}"),
+    ("SIGN_UP", lambda value: isinstance(value, bool), "True or False"),
+    ("ALLOW_STAFF", lambda value: isinstance(value, bool), "True or False"),
+]
+
+
+def check_settings(**kwargs: Any) -> list[CheckMessage]:
+    """Check the keys of ``FLASHCALL``, their values, and what they name."""
+    try:
+        config = get_settings()
+    except ImproperlyConfigured as error:
+        return [Error(str(error), id="django_flashcall.E001")]
+    wrong = [*_wrong_values(config)]
+    return wrong or [*_check_dialer(config), *_check_provider()]
+
+
+def check_backend(**kwargs: Any) -> list[CheckMessage]:
+    """Look for the backend without which nobody is logged in."""
+    # Not by class: this module is imported before the models that the backend needs are.
+    backends = [inspect.signature(backend.authenticate) for backend in get_backends()]
+    if any("verification" in signature.parameters for signature in backends):
+        return []
+    return [
+        Warning(
+            "No backend of AUTHENTICATION_BACKENDS logs in by phone.",
+            hint="Add 'django_flashcall.backends.PhoneBackend', or a subclass of it.",
+            id="django_flashcall.W001",
+        )
+    ]
+
+
+def check_isolation(**kwargs: Any) -> list[CheckMessage]:
+    """Warn of an isolation level at which parallel starts fail to serialise."""
+    levels = {
+        alias: database.get("OPTIONS", {}).get("isolation_level")
+        for alias, database in connections.settings.items()
+    }
+    return [
+        Warning(
+            f"The database {alias!r} does not run at READ COMMITTED, the level that "
+            "django_flashcall is made for.",
+            hint="Leave isolation_level out of its OPTIONS: it is Django's default.",
+            id="django_flashcall.W003",
+        )
+        for alias, level in levels.items()
+        if level is not None and _level_name(level) != "read committed"
+    ]
+
+
+def check_deploy(**kwargs: Any) -> list[CheckMessage]:
+    """Name what must not reach production."""
+    try:
+        config = get_settings()
+        messages = load_provider().check_deploy()
+    except ImproperlyConfigured:
+        return []  # check_settings says so already
+    if config.ALLOW_STAFF:
+        messages.append(
+            Warning(
+                "FLASHCALL['ALLOW_STAFF'] lets a code of a few digits open the admin.",
+                hint="Leave it off, and let staff log in with a password and a second factor.",
+                id="django_flashcall.W002",
+            )
+        )
+    return messages
+
+
+def _wrong_values(config: FlashCallSettings) -> Iterable[CheckMessage]:
+    for key, is_right, expected in RULES:
+        if not is_right(getattr(config, key)):
+            yield Error(f"FLASHCALL[{key!r}] must be {expected}.", id="django_flashcall.E002")
+    if not _is_shorter(config.CODE_LIFETIME, config.VERIFICATION_LIFETIME):
+        yield Error(
+            "FLASHCALL['CODE_LIFETIME'] is longer than VERIFICATION_LIFETIME, which ends it.",
+            id="django_flashcall.E003",
+        )
+
+
+def _level_name(level: Any) -> str:
+    return str(getattr(level, "name", level)).replace("_", " ").lower()
+
+
+def _is_shorter(one: Any, other: Any) -> bool:
+    return not (_is_duration(one) and _is_duration(other)) or one <= other
+
+
+def _check_dialer(config: FlashCallSettings) -> list[CheckMessage]:
+    try:
+        dialer = import_string(config.DIALER)
+    except ImportError as error:
+        return [Error(f"FLASHCALL['DIALER']: {error}.", id="django_flashcall.E004")]
+    if callable(dialer):
+        return []
+    return [Error("FLASHCALL['DIALER'] cannot be called.", id="django_flashcall.E004")]
+
+
+def _check_provider() -> list[CheckMessage]:
+    try:
+        provider: object = load_provider()
+    except ImproperlyConfigured as error:
+        return [Error(str(error), id="django_flashcall.E005")]
+    if isinstance(provider, BaseProvider):
+        return provider.check()
+    return [
+        Error(
+            "FLASHCALL['PROVIDER'] is no provider.",
+            hint="Derive it from django_flashcall.providers.base.BaseProvider.",
+            id="django_flashcall.E005",
+        )
+    ]

@@ -1,0 +1,93 @@
+"""The settings: one dict, ``FLASHCALL``, read afresh at each use so that overriding just works.
+
+Nothing else in this package reads ``django.conf.settings``, but for ``AUTH_USER_MODEL``.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.http import HttpRequest
+from django.utils.module_loading import import_string
+
+
+@dataclass(frozen=True, kw_only=True)
+class FlashCallSettings:
+    """The keys of ``FLASHCALL`` with their types and defaults; the README explains each."""
+
+    PROVIDER: str = "django_flashcall.providers.console.ConsoleProvider"
+    OPTIONS: dict[str, Any] = field(default_factory=dict, repr=False)
+    DIALER: str = "django_flashcall.dialing.dial"
+    CHANNELS: Sequence[str] = ("flash_call", "voice", "sms")
+    CODE_LENGTH: int = 4
+    CODE_LIFETIME: timedelta = timedelta(minutes=5)
+    VERIFICATION_LIFETIME: timedelta = timedelta(minutes=10)
+    MAX_CHECKS: int = 3
+    MAX_ATTEMPTS: int = 3
+    COOLDOWNS: Sequence[timedelta] = (
+        timedelta(seconds=60),
+        timedelta(seconds=120),
+        timedelta(seconds=300),
+    )
+    CURRENCY: str = "RUB"
+    REGIONS: Sequence[str] = ("RU",)
+    NUMBER_TYPES: Sequence[str] = ("mobile", "fixed_line_or_mobile")
+    DENIED_PREFIXES: Sequence[str] = ("+7840", "+7940")
+    RATES: dict[str, Sequence[str]] = field(
+        default_factory=lambda: {"start": ("10/10m", "60/d"), "check": ("60/h",)}
+    )
+    SIGN_UP: bool = True
+    ALLOW_STAFF: bool = False
+
+
+KEYS = tuple(key.name for key in fields(FlashCallSettings))
+
+
+def get_settings() -> FlashCallSettings:
+    """Read ``settings.FLASHCALL``; a key that does not exist raises ``ImproperlyConfigured``."""
+    given: dict[str, Any] = getattr(settings, "FLASHCALL", {})
+    for key in given:
+        if key not in KEYS:
+            raise ImproperlyConfigured(unknown_key(key))
+    return FlashCallSettings(**given)
+
+
+def unknown_key(key: str) -> str:
+    """Say that ``key`` does not exist, and which one was probably meant."""
+    nearest = difflib.get_close_matches(key.upper(), KEYS, n=1, cutoff=0.5)
+    meant = f" Did you mean {nearest[0]!r}?" if nearest else f" The keys are {', '.join(KEYS)}."
+    return f"FLASHCALL has no key {key!r}.{meant}"
+
+
+def get_dialer() -> Callable[[int], object]:
+    """Import the callable that ``FLASHCALL["DIALER"]`` names; it takes the attempt's id."""
+    dialer: Callable[[int], object] = import_string(get_settings().DIALER)
+    return dialer
+
+
+def get_secrets() -> list[str | bytes]:
+    """Return the keys of digests, the current one first."""
+    return [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+
+
+def get_address(request: HttpRequest) -> str:
+    """Return the client's address, wherever django-ratelimit was told to find it.
+
+    ``RATELIMIT_IP_META_KEY`` is a key of ``request.META``, a callable, or the dotted path of one;
+    without it ``REMOTE_ADDR`` counts. An address that is not there is an empty text.
+    """
+    source = getattr(settings, "RATELIMIT_IP_META_KEY", None) or "REMOTE_ADDR"
+    if isinstance(source, str) and "." in source:
+        source = import_string(source)
+    return str(source(request) if callable(source) else request.META.get(source, ""))
+
+
+def get_login_redirect() -> str:
+    """Return where Django sends a visitor after a login."""
+    return settings.LOGIN_REDIRECT_URL

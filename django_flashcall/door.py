@@ -1,0 +1,125 @@
+"""The door: who asks, how often they may knock, and which verifications their browser began.
+
+Django-ratelimit counts in the cache, by address. It is an outer fence, never a promise: what is
+promised is claimed in the database.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.http import HttpRequest
+from django.utils import timezone
+from django_ratelimit.core import get_usage
+
+from .conf import get_address, get_settings
+from .exceptions import RateExceeded
+
+logger = logging.getLogger(__name__)
+
+SESSION_KEY = "flashcall"
+
+#: So many verifications a browser may have open in its tabs; the oldest is forgotten.
+REMEMBERED = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Visitor:
+    """Who asks: the address (empty if it is not known), the logged-in user, the request.
+
+    The request is there for Django's own signals, which want one.
+    """
+
+    address: str = ""
+    user: AbstractBaseUser | None = None
+    request: HttpRequest | None = field(default=None, repr=False, compare=False)
+
+
+def visitor_of(request: HttpRequest) -> Visitor:
+    """Turn ``request`` into a ``Visitor``."""
+    user = getattr(request, "user", None)
+    known = user if user is not None and user.is_authenticated else None
+    return Visitor(address=client_address(request), user=known, request=request)
+
+
+def client_address(request: HttpRequest) -> str:
+    """Return the client's address as django-ratelimit is told to find it, empty if it is none."""
+    try:
+        address = ipaddress.ip_address(get_address(request).strip())
+    except ValueError:
+        return ""
+    mapped = getattr(address, "ipv4_mapped", None)
+    return str(mapped or address)
+
+
+def admit(request: HttpRequest, *, door: str) -> None:
+    """Count a knock at ``door`` (a key of ``RATES``); raise ``RateExceeded`` when too many."""
+    for rate in get_settings().RATES.get(door, ()):
+        usage = _count(request, door=door, rate=rate)
+        if usage and usage["should_limit"]:
+            wait = timedelta(seconds=max(usage["time_left"], 1))
+            raise RateExceeded(retry_at=timezone.now() + wait)
+
+
+def remember(request: HttpRequest, key: UUID, *, next_url: str = "") -> None:
+    """Bind the verification ``key`` to this browser, with where to go after it."""
+    others = {other: url for other, url in _remembered(request).items() if other != str(key)}
+    latest = list(others.items())[1 - REMEMBERED :]
+    request.session[SESSION_KEY] = {**dict(latest), str(key): next_url}
+
+
+def remembers(request: HttpRequest, key: UUID) -> bool:
+    """Tell whether this browser began the verification ``key``."""
+    return str(key) in _remembered(request)
+
+
+def next_url_of(request: HttpRequest, key: UUID) -> str:
+    """Return where the visitor wanted to go; empty if nowhere."""
+    return _remembered(request).get(str(key), "")
+
+
+def remembered_keys(request: HttpRequest) -> Iterable[str]:
+    """Return the keys of this browser's verifications, the oldest first."""
+    return list(_remembered(request))
+
+
+def forget(request: HttpRequest) -> None:
+    """Drop this browser's verifications, once one of them has done its work."""
+    request.session.pop(SESSION_KEY, None)
+
+
+def _remembered(request: HttpRequest) -> dict[str, str]:
+    remembered: dict[str, str] = request.session.get(SESSION_KEY, {})
+    return remembered
+
+
+def _count(request: HttpRequest, *, door: str, rate: str) -> dict[str, Any] | None:
+    try:
+        usage: dict[str, Any] | None = get_usage(
+            request, group=f"flashcall.{door}", key=_bucket, rate=rate, increment=True
+        )
+    except Exception as error:
+        # A dead cache must not turn visitors away, and each cache has errors of its own. The
+        # database still holds what was promised.
+        logger.warning("door=%s rate=%s uncounted: %s", door, rate, type(error).__name__)
+        return None
+    return usage
+
+
+def _bucket(group: str, request: HttpRequest) -> str:
+    """Return what is counted: an address, of IPv6 the /64 that one household has.
+
+    Django-ratelimit's own ``ip`` key puts all IPv4-mapped addresses into one bucket and fails on
+    the empty address of a unix socket, which is a bucket here like any other.
+    """
+    address = client_address(request)
+    if ":" not in address:
+        return address or "unknown"
+    return str(ipaddress.ip_network((address, 64), strict=False))

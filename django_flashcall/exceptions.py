@@ -1,0 +1,201 @@
+"""Everything that this package raises, for callers to catch.
+
+::
+
+    FlashCallError              message, code, params: the triple of Django's ValidationError
+     ├── NumberRefused          the text is no number, or one that may not be called
+     ├── StartRefused           no call now; ``retry_at`` says when, if ever
+     │    ├── CooldownActive
+     │    ├── NumberBlocked
+     │    ├── RateExceeded
+     │    ├── ChannelUnavailable
+     │    ├── AttemptsExhausted
+     │    └── KeyReused
+     ├── CodeRefused            the code opens nothing
+     │    ├── CodeMalformed     it cost no check
+     │    ├── WrongCode         ``checks_left`` says how many remain
+     │    └── VerificationEnded expired, exhausted, canceled or used
+     └── ProviderError          for providers to raise; services record it and raise nothing
+          ├── ProviderRefused   the provider answered no; ``error_code`` says why
+          ├── NotSent           certainly nothing was sent
+          └── OutcomeUnknown    it may have rung and been billed: never repeated
+    TransactionOpen             a mistake of the calling code, outside the tree on purpose
+
+No message holds a full number, a code or a key.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext_lazy
+
+
+def clock_time(moment: datetime) -> str:
+    """Write ``moment`` as the visitor's clock shows it, in whole minutes and never too early."""
+    local = timezone.localtime(moment + timedelta(seconds=59))
+    if local.date() == timezone.localdate():
+        return date_format(local, "H:i")
+    return date_format(local, "j E, H:i")
+
+
+class FlashCallError(Exception):
+    """Base of all that can go wrong with a verification.
+
+    ``message`` is fit for the visitor and translated late, ``code`` is for programs.
+    """
+
+    message: str | Promise = _("This did not work. Try again later.")
+    code = "flashcall"
+
+    def __init__(
+        self,
+        message: str | Promise | None = None,
+        *,
+        code: str | None = None,
+        params: dict[str, Any] | None = None,
+    ) -> None:
+        self.message = self.message if message is None else message
+        self.code = self.code if code is None else code
+        self.params = params or {}
+        super().__init__(self.message, self.code, self.params)
+
+    def __str__(self) -> str:
+        return str(self.message % self.params if self.params else self.message)
+
+
+class NumberRefused(FlashCallError):
+    """The text is not a number, or the number may not be called."""
+
+    message = _("Enter a phone number.")
+    code = "number_malformed"
+
+
+class StartRefused(FlashCallError):
+    """No call is placed; ``retry_at`` is when to come back, ``None`` if waiting does not help."""
+
+    def __init__(
+        self, message: str | Promise | None = None, *, retry_at: datetime | None = None
+    ) -> None:
+        super().__init__(message)
+        self.retry_at = retry_at
+
+    def __str__(self) -> str:
+        if self.retry_at is None:
+            return str(self.message)
+        return str(self.message % {"time": clock_time(self.retry_at)})
+
+
+class CooldownActive(StartRefused):
+    """This number was called a moment ago."""
+
+    message = _("We have just called this number. You can ask again after %(time)s.")
+    code = "cooldown"
+
+
+class NumberBlocked(StartRefused):
+    """The operator has blocked this number."""
+
+    message = _("We do not call this number. Log in another way.")
+    code = "blocked"
+
+
+class RateExceeded(StartRefused):
+    """Too much came from one address."""
+
+    message = _("Too many attempts. Try again after %(time)s.")
+    code = "rate"
+
+
+class ChannelUnavailable(StartRefused):
+    """This channel is off, or not possible for this verification."""
+
+    message = _("This way of getting the code is not available now. Choose another one.")
+    code = "channel"
+
+
+class AttemptsExhausted(StartRefused):
+    """The verification has used up its calls, or ends too soon for another one."""
+
+    message = _("No more calls are possible here. Start again.")
+    code = "attempts"
+
+
+class KeyReused(StartRefused):
+    """The form was sent before, for another number or purpose."""
+
+    message = _("This form was already sent with another number. Send it again.")
+    code = "key"
+
+
+class CodeRefused(FlashCallError):
+    """The code opens nothing."""
+
+
+class CodeMalformed(CodeRefused):
+    """The text cannot be the code; it cost no check."""
+
+    message = _("Enter digits only.")
+    code = "code_malformed"
+
+
+class WrongCode(CodeRefused):
+    """The code is not one of the live codes; it cost a check."""
+
+    message = ngettext_lazy(
+        "The digits did not match. You have %(checks_left)d try left.",
+        "The digits did not match. You have %(checks_left)d tries left.",
+        "checks_left",
+    )
+    code = "wrong_code"
+
+    def __init__(self, *, checks_left: int) -> None:
+        spent = None if checks_left else _("The digits did not match, and no tries are left.")
+        super().__init__(spent, params={"checks_left": checks_left})
+        self.checks_left = checks_left
+
+
+class VerificationEnded(CodeRefused):
+    """No code can open this verification any more; ``code`` says why."""
+
+    message = _("The code has expired. Ask for a new call.")
+    code = "expired"
+
+
+class ProviderError(FlashCallError):
+    """The provider did not do what was asked; ``reason`` is for the log, never for the visitor."""
+
+    message = _("The call could not be placed.")
+    code = "provider"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__()
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+class ProviderRefused(ProviderError):
+    """The provider answered no: nothing rang, nothing was billed."""
+
+    def __init__(self, error_code: str) -> None:
+        super().__init__(error_code)
+        self.error_code = error_code
+
+
+class NotSent(ProviderError):
+    """Certainly nothing was sent, so nothing rang and nothing was billed."""
+
+
+class OutcomeUnknown(ProviderError):
+    """The request may have been carried out and billed: it is never repeated."""
+
+
+class TransactionOpen(RuntimeError):
+    """A service was called inside a transaction that could undo its record."""

@@ -1,0 +1,159 @@
+"""The two forms: a number that is called, and the digits that called.
+
+Both do their work while they are validated, as Django's ``AuthenticationForm`` does, so that a
+site's own view is ``form.is_valid()`` and a redirect::
+
+    form = PhoneForm(request, request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        return redirect("django_flashcall:code", form.verification.key)
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+from django import forms
+from django.contrib.auth import authenticate
+from django.contrib.auth.models import AbstractBaseUser
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from . import door, services
+from .exceptions import FlashCallError, KeyReused, NumberRefused
+from .models import Verification
+from .phone import example_number, parse_number
+from .words import Purpose
+
+
+class NumberField(forms.CharField):
+    """A phone number in any spelling, cleaned to E.164 and refused if it may not be called."""
+
+    default_error_messages = {"required": NumberRefused.message}
+    widget = forms.TextInput(attrs={"type": "tel", "autocomplete": "tel", "inputmode": "tel"})
+
+    def __init__(self, *, max_length: int = 40, **kwargs: Any) -> None:
+        super().__init__(max_length=max_length, **kwargs)
+
+    def clean(self, value: Any) -> str:
+        """Return the number in E.164."""
+        text = super().clean(value)
+        try:
+            return parse_number(text) if text else ""
+        except NumberRefused as error:
+            raise ValidationError(str(error), code=error.code) from error
+
+
+class CodeInput(forms.PasswordInput):
+    """Does not echo what was typed: a code belongs into no page, the right one least of all."""
+
+    input_type = "text"
+
+
+class CodeField(forms.CharField):
+    """The code, or the whole number that called: one field, with the spaces people paste."""
+
+    default_error_messages = {"required": _("Enter the digits.")}
+    widget = CodeInput(
+        attrs={"inputmode": "numeric", "autocomplete": "one-time-code", "pattern": r"[0-9+\s()\-]*"}
+    )
+
+    def __init__(self, *, max_length: int = 25, **kwargs: Any) -> None:
+        super().__init__(max_length=max_length, **kwargs)
+
+
+class PhoneForm(forms.Form):
+    """Takes a number and has it called; once it is valid, ``verification`` is there.
+
+    ``key`` makes one click one call: the same form sent twice is one verification.
+    """
+
+    number = NumberField(label=_("Phone number"))
+    key = forms.UUIDField(widget=forms.HiddenInput, required=False)
+
+    purpose: str = Purpose.LOGIN
+    verification: Verification
+
+    def __init__(self, request: HttpRequest, *args: Any, next_url: str = "", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.request = request
+        self.next_url = next_url
+        self.fields["key"].initial = uuid4
+        self.fields["number"].widget.attrs.setdefault("placeholder", example_number())
+
+    def clean(self) -> dict[str, Any]:
+        """Have the number called, unless this browser's last call to it is still good."""
+        cleaned = super().clean() or self.cleaned_data
+        number = cleaned.get("number")
+        if number:
+            try:
+                self.verification = self._pending(number) or self._start(number, cleaned["key"])
+            except FlashCallError as error:
+                self._refuse(error)
+            else:
+                door.remember(self.request, self.verification.key, next_url=self.next_url)
+        return cleaned
+
+    def _start(self, number: str, key: Any) -> Verification:
+        door.admit(self.request, door="start")
+        return services.start_verification(
+            number, purpose=self.purpose, visitor=door.visitor_of(self.request), key=key
+        )
+
+    def _pending(self, number: str) -> Verification | None:
+        keys = door.remembered_keys(self.request)
+        if not keys:
+            return None
+        pending = Verification.objects.open(now=timezone.now()).filter(
+            key__in=keys, phone__number=number, purpose=self.purpose
+        )
+        return pending.select_related("phone").order_by("-pk").first()
+
+    def _refuse(self, error: FlashCallError) -> None:
+        if isinstance(error, KeyReused):
+            key = {self.add_prefix("key"): str(uuid4())}
+            self.data = {**{name: self.data[name] for name in self.data}, **key}
+        field = "number" if isinstance(error, NumberRefused) else None
+        self.add_error(field, ValidationError(str(error), code=error.code))
+
+
+class CodeForm(forms.Form):
+    """Takes the digits; after a right code ``get_user()`` is who may be logged in."""
+
+    code = CodeField(label=_("Code"))
+
+    def __init__(
+        self, request: HttpRequest, *args: Any, verification: Verification, **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.request = request
+        self.verification = verification
+        self.user: AbstractBaseUser | None = None
+
+    def clean_code(self) -> str:
+        """Check the code, at the price of one check unless it is malformed."""
+        code: str = self.cleaned_data["code"]
+        try:
+            door.admit(self.request, door="check")
+            services.check_code(self.verification, code, visitor=door.visitor_of(self.request))
+        except FlashCallError as error:
+            raise ValidationError(str(error), code=error.code) from error
+        return code
+
+    def clean(self) -> dict[str, Any]:
+        """Find the user, once the code was right and if this is for a login."""
+        cleaned = super().clean() or self.cleaned_data
+        if "code" in cleaned and self.verification.purpose == Purpose.LOGIN:
+            # SECURITY: the code itself never goes to authenticate(), whose signal shows it.
+            self.user = authenticate(self.request, verification=self.verification)
+            if self.user is None:
+                raise ValidationError(
+                    _("You cannot log in with this number. Log in another way."), code="refused"
+                )
+        return cleaned
+
+    def get_user(self) -> AbstractBaseUser | None:
+        """Return who proved to own the number; ``None`` before that."""
+        return self.user

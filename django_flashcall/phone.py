@@ -1,0 +1,105 @@
+"""Phone numbers: read from any spelling, judged, shown, masked. Nothing here asks the database."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+
+import phonenumbers
+from django.utils.translation import gettext_lazy as _
+from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberFormat, PhoneNumberType
+
+from .conf import get_settings
+from .exceptions import NumberRefused
+
+#: What stands in a number as people write it. Letters, commas and semicolons (extensions) do not.
+SPELLING = re.compile(r"\+?[\d\s().\-\u2010-\u2015\u2212/]+")
+
+#: The words of ``FLASHCALL["NUMBER_TYPES"]``.
+NUMBER_TYPES = {
+    name.lower(): value for name, value in vars(PhoneNumberType).items() if name.isupper()
+}
+
+SUPPORTED_REGIONS = frozenset(phonenumbers.SUPPORTED_REGIONS)
+
+
+def parse_number(text: str) -> str:
+    """Read ``text`` in any spelling that people use, and return the number in E.164.
+
+    ``8 (999) 123-45-67``, ``+7 999…``, ``7999…`` and full-width digits are one number. Raises
+    ``NumberRefused`` for what is no number, and for one that ``REGIONS``, ``NUMBER_TYPES`` or
+    ``DENIED_PREFIXES`` forbid.
+    """
+    parsed = _parse(_clean(text))
+    number = phonenumbers.format_number(parsed, PhoneNumberFormat.E164)
+    _refuse_destination(parsed, number=number)
+    return number
+
+
+def display(number: str) -> str:
+    """Write an E.164 ``number`` as people do: ``+7 999 123-45-67``."""
+    parsed = phonenumbers.parse(number)
+    return phonenumbers.format_number(parsed, PhoneNumberFormat.INTERNATIONAL)
+
+
+def mask(number: str) -> str:
+    """Hide all of an E.164 ``number`` but its beginning and its last two digits."""
+    return f"{number[:2]}{'•' * max(len(number) - 4, 0)}{number[-2:]}"
+
+
+def region_of(number: str) -> str:
+    """Return the two-letter region of an E.164 ``number``; empty where it has none."""
+    return phonenumbers.region_code_for_number(phonenumbers.parse(number)) or ""
+
+
+def prefixes(number: str) -> list[str]:
+    """Return all beginnings of an E.164 ``number``, the empty one first, the whole one last."""
+    return [number[:end] for end in range(len(number) + 1)]
+
+
+def example_number() -> str:
+    """Return a number of the first allowed region that belongs to nobody, as people write it."""
+    region = get_settings().REGIONS[0]
+    example = phonenumbers.example_number_for_type(region, PhoneNumberType.MOBILE)
+    return phonenumbers.format_number(example, PhoneNumberFormat.INTERNATIONAL) if example else ""
+
+
+def _clean(text: str) -> str:
+    cleaned = unicodedata.normalize("NFKC", text).strip()
+    if not cleaned:
+        raise NumberRefused()
+    # SECURITY: letters are refused before parsing, which would read 8-800-FLOWERS and extensions.
+    if not SPELLING.fullmatch(cleaned):
+        raise NumberRefused(
+            _("A phone number has digits only, without letters or an extension."),
+        )
+    return cleaned
+
+
+def _parse(cleaned: str) -> PhoneNumber:
+    for region in _regions(cleaned):
+        try:
+            parsed = phonenumbers.parse(cleaned, region)
+        except NumberParseException:
+            continue
+        if phonenumbers.is_valid_number(parsed):
+            return parsed
+    raise NumberRefused(_("This is not a phone number. Check the digits."))
+
+
+def _regions(cleaned: str) -> Iterable[str | None]:
+    return [None] if cleaned.startswith("+") else list(get_settings().REGIONS)
+
+
+def _refuse_destination(parsed: PhoneNumber, *, number: str) -> None:
+    config = get_settings()
+    region = phonenumbers.region_code_for_number(parsed)
+    # SECURITY: by region, not by country code: +77… is Kazakhstan and +7940 is read as Russian.
+    if region not in config.REGIONS or number.startswith(tuple(config.DENIED_PREFIXES)):
+        raise NumberRefused(_("We do not call numbers of this country."), code="number_region")
+    allowed = {NUMBER_TYPES[name] for name in config.NUMBER_TYPES}
+    if phonenumbers.number_type(parsed) not in allowed:
+        raise NumberRefused(
+            _("We call mobile numbers only. Enter another number."), code="number_type"
+        )

@@ -1,0 +1,54 @@
+"""A provider for the first hour: it writes the call to the terminal instead of placing it."""
+
+from __future__ import annotations
+
+import sys
+from decimal import Decimal
+from typing import TextIO
+
+from django.core.checks import CheckMessage
+from django.core.checks import Error as CheckError
+
+from ..codes import draw_code
+from ..words import Channel
+from .base import Answer, BaseProvider
+
+
+class ConsoleProvider(BaseProvider):
+    """Prints what a handset would show. Free of charge, and worthless as a proof."""
+
+    own_code_channels = frozenset({Channel.VOICE, Channel.SMS})
+    sms_needs_call = False
+
+    def __init__(self, *, stream: TextIO | None = None) -> None:
+        self.stream = stream or sys.stdout
+
+    def flash_call(self, number: str, *, length: int, code: str = "") -> Answer:
+        """Print the number that calls."""
+        code = draw_code(length)
+        caller = f"+7495{'0' * (7 - length)}{code}" if length < 7 else f"+7{code}"
+        return self._print(f"{number} is called by {caller}", code=code)
+
+    def voice(self, number: str, *, code: str = "") -> Answer:
+        """Print what the voice says."""
+        return self._print(f"{number} hears {' '.join(code)}", code=code)
+
+    def sms(self, number: str, *, call_id: str = "", code: str = "") -> Answer:
+        """Print the message."""
+        return self._print(f"{number} reads {code}", code=code)
+
+    def check_deploy(self) -> list[CheckMessage]:
+        """Refuse to be the provider of a real site."""
+        return [
+            CheckError(
+                "Phone login runs on the console provider, which calls nobody.",
+                hint="Set FLASHCALL['PROVIDER'] to 'django_flashcall.providers.mobilgroup"
+                ".MobilgroupProvider' and give its api_key in FLASHCALL['OPTIONS'].",
+                id="django_flashcall.E010",
+            )
+        ]
+
+    def _print(self, line: str, *, code: str) -> Answer:
+        self.stream.write(f"flashcall: {line}\n")
+        self.stream.flush()
+        return Answer(price=Decimal(0), code=code)

@@ -1,0 +1,80 @@
+"""A provider for tests: what was asked for lies in ``outbox``, as mail does in Django's.
+
+::
+
+    from django_flashcall.providers import locmem
+
+    locmem.outbox[-1].code
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from decimal import Decimal
+
+from django.core.checks import CheckMessage
+from django.core.checks import Error as CheckError
+
+from ..codes import draw_code
+from ..exceptions import ProviderRefused
+from ..words import Channel
+from .base import Answer, BaseProvider
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivery:
+    """One call or SMS that would have been made, with the code it carries."""
+
+    id: str
+    channel: str
+    number: str
+    code: str
+
+
+#: Everything asked for in this process, the latest last. Clear it between tests.
+outbox: list[Delivery] = []
+
+_ids = itertools.count(1)
+
+
+class LocMemProvider(BaseProvider):
+    """Behaves as mobilgroup does with its default options, but for the telephone."""
+
+    own_code_channels = frozenset({Channel.VOICE})
+
+    def __init__(self, *, price: Decimal = Decimal("0.35"), error_code: str = "") -> None:
+        self.price = price
+        self.error_code = error_code
+
+    def flash_call(self, number: str, *, length: int, code: str = "") -> Answer:
+        """Draw the code as the provider would, and keep it in the outbox."""
+        return self._deliver(Channel.FLASH_CALL, number, code=draw_code(length))
+
+    def voice(self, number: str, *, code: str = "") -> Answer:
+        """Keep the code that would be spoken."""
+        return self._deliver(Channel.VOICE, number, code=code)
+
+    def sms(self, number: str, *, call_id: str = "", code: str = "") -> Answer:
+        """Repeat the code of the call that ``call_id`` names."""
+        call = next((call for call in outbox if call.id == call_id), None)
+        if call is None:
+            raise ProviderRefused("unknown_request")
+        return self._deliver(Channel.SMS, number, code=call.code)
+
+    def check_deploy(self) -> list[CheckMessage]:
+        """Refuse to be the provider of a real site."""
+        return [
+            CheckError(
+                "Phone login runs on the provider for tests, which calls nobody.",
+                hint="Name the real provider in FLASHCALL['PROVIDER'].",
+                id="django_flashcall.E010",
+            )
+        ]
+
+    def _deliver(self, channel: Channel, number: str, *, code: str) -> Answer:
+        if self.error_code:
+            raise ProviderRefused(self.error_code)
+        delivery = Delivery(id=str(next(_ids)), channel=channel, number=number, code=code)
+        outbox.append(delivery)
+        return Answer(id=delivery.id, price=self.price, code=code)

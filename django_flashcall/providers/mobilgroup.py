@@ -1,0 +1,212 @@
+"""The API «Авторизация по звонку / Flash-Call» of mobilgroup.ru: our words, their JSON.
+
+One endpoint and six requests, each with the values as strings, as its description writes them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Any, NoReturn
+from urllib.parse import urlsplit
+
+from django.core.checks import CheckMessage
+from django.core.checks import Error as CheckError
+
+from ..codes import SPOKEN_LENGTH
+from ..exceptions import OutcomeUnknown, ProviderRefused
+from ..words import Channel
+from .base import Answer, BaseProvider
+from .http import Wire
+
+URL = "https://voice.mobilgroup.ru/api/voice-password/send/"
+
+#: An id or an error code beyond this is cut; nothing documented comes near.
+MAX_WORD = 64
+
+#: A price beyond this is a mistake, and not recorded.
+MAX_PRICE = Decimal(10_000)
+
+
+class MobilgroupProvider(BaseProvider):
+    """Calls through mobilgroup, or through whoever answers at ``url`` in the same way.
+
+    ``auth``: where the key goes, ``"header"`` or ``"body"``. ``voice_code``: what a voice speaks,
+    ``"own"`` (a code we draw) or ``"caller"`` (the last digits of the calling number).
+    ``repeat``: say it twice. ``ani``: a registered number of yours to call from, for voice.
+    ``flash_code``: ask for flash calls from a number that ends in our code (not documented, seen
+    with other clients; if the answer names a code, that one counts).
+    """
+
+    def __init__(
+        self,
+        *,
+        api_key: str,
+        url: str = URL,
+        auth: str = "header",
+        voice_code: str = "own",
+        repeat: bool = True,
+        ani: str = "",
+        flash_code: bool = False,
+        connect_timeout: timedelta = timedelta(seconds=3),
+        read_timeout: timedelta = timedelta(seconds=20),
+        total_timeout: timedelta = timedelta(seconds=25),
+        proxies: Mapping[str, str] | None = None,
+    ) -> None:
+        self.api_key = api_key
+        self.url = url
+        self.auth = auth
+        self.voice_code = voice_code
+        self.repeat = repeat
+        self.ani = ani
+        self.deadline = max(self.deadline, 2 * total_timeout)
+        own = {Channel.VOICE: voice_code == "own", Channel.FLASH_CALL: flash_code}
+        self.own_code_channels = frozenset(channel for channel, is_own in own.items() if is_own)
+        self.wire = Wire(
+            connect_timeout=connect_timeout,
+            read_timeout=read_timeout,
+            total_timeout=total_timeout,
+            proxies=proxies or {},
+        )
+
+    def flash_call(self, number: str, *, length: int, code: str = "") -> Answer:
+        """Call silently; the answer names the last ``length`` digits of the calling number."""
+        asked: dict[str, Any] = {"number": number.removeprefix("+"), "capacity": str(length)}
+        if code:
+            asked["flashcall"] = {"code": code}
+        reply = self._ask(asked)
+        return _answer(reply, code=_read_code(reply, length=length) or code or _no_code())
+
+    def voice(self, number: str, *, code: str = "") -> Answer:
+        """Call and speak ``code``, else the last four digits of the calling number."""
+        spoken = {"code": code, "repeat": "1" if self.repeat else "0", "ani": self.ani}
+        voice = {key: value for key, value in spoken.items() if value}
+        reply = self._ask({"number": number.removeprefix("+"), "voice": voice if code else {}})
+        said = _read_code(reply, length=SPOKEN_LENGTH)
+        if code and said not in ("", code):
+            raise OutcomeUnknown("the voice spoke another code than ours")
+        return _answer(reply, code=said or code or _no_code())
+
+    def sms(self, number: str, *, call_id: str = "", code: str = "") -> Answer:
+        """Send the code of the call ``call_id``; the answer need not repeat it."""
+        return _answer(self._ask({"sms": {"id": call_id}}), code="")
+
+    def check(self) -> list[CheckMessage]:
+        """Name the options that the provider cannot work with."""
+        faults = {
+            "api_key": not self.api_key,
+            "auth": self.auth not in ("header", "body"),
+            "voice_code": self.voice_code not in ("own", "caller"),
+        }
+        return [
+            CheckError(
+                f"FLASHCALL['OPTIONS']['{option}'] is missing or not one of its values.",
+                hint="The README lists the options of mobilgroup; the key is in your account "
+                "under «Настройки» => «API».",
+                id="django_flashcall.E011",
+            )
+            for option, is_wrong in faults.items()
+            if is_wrong
+        ]
+
+    def check_deploy(self) -> list[CheckMessage]:
+        """Ask for TLS: key and numbers travel in each request."""
+        if urlsplit(self.url).scheme == "https":
+            return []
+        return [
+            CheckError(
+                "FLASHCALL['OPTIONS']['url'] is not https: the key and the visitors' numbers "
+                "would travel in the clear.",
+                hint=f"Use {URL}.",
+                id="django_flashcall.E012",
+            )
+        ]
+
+    def _ask(self, asked: dict[str, Any]) -> dict[str, Any]:
+        headers = {}
+        if self.auth == "header":
+            headers["Authorization"] = self.api_key
+        else:
+            asked["security"] = {"apiKey": self.api_key}
+        return read_reply(
+            self.wire.post(self.url, asked, headers=headers), number=asked.get("number", "")
+        )
+
+
+def read_reply(body: bytes, *, number: str) -> dict[str, Any]:
+    """Read an answer to a request for ``number`` (digits, empty for an SMS).
+
+    Raises ``ProviderRefused`` for the errors of the API, whatever the HTTP status was, and
+    ``OutcomeUnknown`` for everything that is no answer of this API to this request.
+    """
+    reply = _read_json(body)
+    if reply.get("result") == "error":
+        raise ProviderRefused(_word(reply.get("error_code")) or "unnamed")
+    if reply.get("result") != "ok":
+        raise OutcomeUnknown("the answer has no result")
+    if number and str(reply.get("number", number)) != number:
+        raise OutcomeUnknown("the answer is about another number")
+    return reply
+
+
+def _read_json(body: bytes) -> dict[str, Any]:
+    try:
+        reply = json.loads(
+            body.decode("utf-8-sig"), object_pairs_hook=_unique, parse_constant=_refuse_constant
+        )
+    except (ValueError, RecursionError) as error:
+        raise OutcomeUnknown("the answer is not JSON") from error
+    if not isinstance(reply, dict):
+        raise OutcomeUnknown("the answer is not an object")
+    return reply
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len({key for key, _ in pairs}) < len(pairs):
+        raise ValueError("a key stands twice")
+    return dict(pairs)
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(name)
+
+
+def _answer(reply: dict[str, Any], *, code: str) -> Answer:
+    return Answer(id=_word(reply.get("id")), price=_read_price(reply.get("price")), code=code)
+
+
+def _read_code(reply: dict[str, Any], *, length: int) -> str:
+    """Return the code of the answer, empty if it names none.
+
+    A number instead of a text has lost its leading zeros, and gets them back.
+    """
+    code = reply.get("code", "")
+    if isinstance(code, int) and not isinstance(code, bool):
+        code = f"{code:0{length}}"
+    if code in ("", None):
+        return ""
+    if not (isinstance(code, str) and code.isascii() and code.isdigit() and len(code) == length):
+        raise OutcomeUnknown("the code of the answer has another shape")
+    return code
+
+
+def _no_code() -> NoReturn:
+    raise OutcomeUnknown("the answer has no code")
+
+
+def _read_price(price: Any) -> Decimal | None:
+    try:
+        amount = Decimal(str(price))
+    except InvalidOperation:
+        return None
+    return amount if amount.is_finite() and 0 <= amount <= MAX_PRICE else None
+
+
+def _word(value: Any) -> str:
+    """Keep a word of the provider's, cut and without control characters; for logs and admin."""
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
+        return ""
+    text = str(value)[:MAX_WORD]
+    return "".join(letter if letter.isprintable() else "�" for letter in text)

@@ -1,0 +1,181 @@
+"""State changes, each one conditional UPDATE: what it returns was decided by the database.
+
+``update()`` returns the rows it matched, on every database that Django supports. That number is
+the answer; nothing is read first, and nothing is read again to see what happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, TypeVar
+
+from django.db.models import Count, F, Max, Model, Q, QuerySet
+
+from .words import AttemptStatus, Channel, VerificationStatus
+
+M = TypeVar("M", bound=Model)
+
+#: Sums that are claimed are kept as integers of this fraction of the currency: SQLite's decimals
+#: are binary floats, and the tenth 0.35 of a cap of 3.50 would be refused.
+FRACTION = Decimal("0.0001")
+
+
+def to_units(amount: Decimal) -> int:
+    """Turn money into the integer units in which sums are claimed, rounding up."""
+    return int(amount.quantize(FRACTION, rounding="ROUND_CEILING") / FRACTION)
+
+
+class PhoneQuerySet(QuerySet[M]):
+    """The numbers we know."""
+
+    def claim_call(self, *, now: datetime, cooldown: timedelta) -> bool:
+        """Take the right to call this number, if it is not blocked and was left alone enough.
+
+        The row stays locked until the transaction ends: that is what makes calls to one number
+        wait for each other.
+        """
+        rested = Q(last_attempt_at=None) | Q(last_attempt_at__lte=now - cooldown)
+        return bool(self.filter(rested, blocked_at=None).update(last_attempt_at=now))
+
+    def claim_sign_up(self, *, now: datetime) -> bool:
+        """Take the right to make the user of this number; the row stays locked meanwhile."""
+        return bool(self.filter(user=None).update(verified_at=now))
+
+    def block(self, *, now: datetime) -> int:
+        """Refuse all calls to these numbers from now on."""
+        return self.filter(blocked_at=None).update(blocked_at=now)
+
+    def unblock(self) -> int:
+        """Allow calls to these numbers again."""
+        return self.exclude(blocked_at=None).update(blocked_at=None)
+
+
+class VerificationQuerySet(QuerySet[M]):
+    """The challenges."""
+
+    def open(self, *, now: datetime) -> VerificationQuerySet[M]:
+        """Keep those that a right code would still approve."""
+        return self.filter(
+            status=VerificationStatus.PENDING, expires_at__gt=now, checks__lt=F("max_checks")
+        )
+
+    def claim_attempt(self, *, now: datetime, usable: timedelta) -> bool:
+        """Take one of the calls, if there is time enough left to use it."""
+        return bool(
+            self.open(now=now + usable)
+            .filter(attempt_count__lt=F("max_attempts"))
+            .update(attempt_count=F("attempt_count") + 1)
+        )
+
+    def claim_check(self, *, now: datetime) -> bool:
+        """Take one of the checks, before anything is compared."""
+        # SECURITY: counted first, compared after: parallel guesses cannot share a check.
+        return bool(self.open(now=now).update(checks=F("checks") + 1))
+
+    def approve(self, *, now: datetime) -> bool:
+        """Approve, if pending still and not expired meanwhile."""
+        return bool(
+            self.filter(status=VerificationStatus.PENDING, expires_at__gt=now).update(
+                status=VerificationStatus.APPROVED, approved_at=now
+            )
+        )
+
+    def consume(self, *, now: datetime, purpose: str, within: timedelta) -> bool:
+        """Use an approval for its purpose: one row is one login."""
+        # SECURITY: one statement decides; a read before it would let two logins through.
+        return bool(
+            self.filter(
+                status=VerificationStatus.APPROVED,
+                purpose=purpose,
+                consumed_at=None,
+                approved_at__gt=now - within,
+            ).update(consumed_at=now)
+        )
+
+    def cancel(self) -> bool:
+        """Give up, if pending still."""
+        pending = self.filter(status=VerificationStatus.PENDING)
+        return bool(pending.update(status=VerificationStatus.CANCELED))
+
+
+class AttemptQuerySet(QuerySet[M]):
+    """The calls and SMS."""
+
+    def recent(self, phone_id: int, *, since: datetime) -> dict[str, Any]:
+        """Count the attempts at a number after ``since``, and find the time of the latest."""
+        return self.filter(verification__phone=phone_id, created_at__gt=since).aggregate(
+            count=Count("pk"), latest=Max("created_at")
+        )
+
+    def claim_dial(self, *, now: datetime, code_digest: str) -> bool:
+        """Take the right to send this request; a task that is delivered twice dials once."""
+        waiting = self.filter(status=AttemptStatus.REQUESTED, sent_at=None)
+        known = {"code_digest": code_digest} if code_digest else {}
+        return bool(waiting.update(sent_at=now, **known))
+
+    def accept(self, *, now: datetime, **answer: Any) -> bool:
+        """Record that the provider took the order; an answer after the sweep is still kept."""
+        return bool(
+            self._unanswered().update(status=AttemptStatus.ACCEPTED, answered_at=now, **answer)
+        )
+
+    def reject(self, *, now: datetime, error_code: str) -> bool:
+        """Record a refusal: nothing rang, so no code of it counts and nothing is reserved."""
+        return bool(
+            self._unanswered().update(
+                status=AttemptStatus.REJECTED,
+                answered_at=now,
+                error_code=error_code,
+                code_digest="",
+                reserved=Decimal(0),
+            )
+        )
+
+    def lose(self, *, now: datetime) -> bool:
+        """Record that nobody knows what came of it; what was reserved stays spent."""
+        requested = self.filter(status=AttemptStatus.REQUESTED)
+        return bool(requested.update(status=AttemptStatus.UNKNOWN, answered_at=now))
+
+    def sweep(self, *, now: datetime, deadline: timedelta) -> int:
+        """Turn into *unknown* what was sent and never answered, or never sent in time.
+
+        A process that was killed between the request and the answer leaves such rows.
+        """
+        overdue = Q(sent_at__lte=now - deadline)
+        never_sent = Q(sent_at=None, verification__expires_at__lte=now)
+        return self.filter(overdue | never_sent, status=AttemptStatus.REQUESTED).update(
+            status=AttemptStatus.UNKNOWN, answered_at=now
+        )
+
+    def carrying_call(self) -> AttemptQuerySet[M]:
+        """Keep the calls that an SMS can name: accepted, and with an id of the provider."""
+        return (
+            self.filter(status=AttemptStatus.ACCEPTED)
+            .exclude(channel=Channel.SMS)
+            .exclude(provider_id="")
+            .order_by("pk")
+        )
+
+    def _unanswered(self) -> AttemptQuerySet[M]:
+        # An answer may come late, after the sweep; what is already accepted or rejected stays.
+        return self.filter(status__in=[AttemptStatus.REQUESTED, AttemptStatus.UNKNOWN])
+
+
+class PriceQuerySet(QuerySet[M]):
+    """The tariff."""
+
+    def matching(self, prefixes: Iterable[str], *, channel: str, now: datetime) -> PriceQuerySet[M]:
+        """Keep the rows in force for a number with these ``prefixes``, the newest of each last."""
+        return self.filter(
+            prefix__in=list(prefixes), channel__in=["", channel], valid_from__lte=now
+        ).order_by("valid_from", "pk")
+
+
+class UsageQuerySet(QuerySet[M]):
+    """The sums that many verifications share."""
+
+    def add(self, *, attempts: int, units: int) -> bool:
+        """Count ``attempts`` and their cost in one statement."""
+        return bool(self.update(attempts=F("attempts") + attempts, amount=F("amount") + units))

@@ -1,0 +1,332 @@
+"""The public verbs: start a verification, ask again, check a code, give up.
+
+Pages, the JSON API and a site's own views all go through these four. Each keeps its record in
+transactions of its own, and no transaction is open while the provider is asked; inside a
+transaction of the caller's they raise ``TransactionOpen``.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from functools import partial
+from typing import Any
+from uuid import UUID, uuid4
+
+from django.contrib.auth.signals import user_login_failed
+from django.db import IntegrityError
+from django.utils import timezone
+
+from . import accounts, codes, limits, signals
+from .conf import get_dialer, get_settings
+from .door import Visitor
+from .exceptions import (
+    AttemptsExhausted,
+    ChannelUnavailable,
+    CooldownActive,
+    KeyReused,
+    NumberBlocked,
+    VerificationEnded,
+    WrongCode,
+)
+from .models import Phone, Verification, VerificationAttempt
+from .phone import mask, parse_number
+from .providers.base import load_provider
+from .transactions import own_transaction, repeat_on_deadlock
+from .words import AttemptStatus, Channel, Purpose, VerificationStatus
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """What one call is to be: everything that is known before anything is claimed."""
+
+    phone: Phone
+    channel: str
+    reserved: Decimal | None
+    is_decoy: bool
+    now: datetime
+
+
+def start_verification(
+    number: str,
+    *,
+    purpose: str,
+    visitor: Visitor,
+    channel: str | None = None,
+    key: UUID | None = None,
+) -> Verification:
+    """Have ``number`` (any spelling) called, and return the verification to check the code against.
+
+    ``key`` makes it repeatable: the same key again returns the same verification and calls nobody.
+    What came of the call is in the verification's ``attempts``; a provider that refuses or fails
+    raises nothing here. Raises ``NumberRefused`` and the kinds of ``StartRefused``.
+    """
+    now = timezone.now()
+    number = parse_number(number)
+    key = key or uuid4()
+    try:
+        order = _order(number, channel=channel or _first_channel(), purpose=purpose, now=now)
+        begin = partial(_begin, order, purpose=purpose, visitor=visitor, key=key)
+        attempt = repeat_on_deadlock(begin)
+    except (CooldownActive, NumberBlocked, ChannelUnavailable, IntegrityError):
+        # The same form again: the other request won the number's row, and has committed.
+        verification = _begun_before(key, number=number, purpose=purpose)
+        if verification is None:
+            raise
+        return verification
+    signals.verification_started.send_robust(
+        sender=Verification, verification=attempt.verification, attempt=attempt
+    )
+    _dial(attempt)
+    return attempt.verification
+
+
+def resend(
+    verification: Verification, *, visitor: Visitor, channel: str | None = None
+) -> VerificationAttempt:
+    """Have the number called again, by the next channel unless one is named.
+
+    It gives back no checks. Raises the kinds of ``StartRefused``.
+    """
+    now = timezone.now()
+    _refuse_other_user(verification, visitor=visitor)
+    channel = channel or next_channel(verification)
+    if channel not in available_channels(verification):
+        raise ChannelUnavailable()
+    order = _order(verification.number, channel=channel, purpose=verification.purpose, now=now)
+    attempt = repeat_on_deadlock(partial(_repeat, order, verification=verification))
+    _dial(attempt)
+    return attempt
+
+
+def check_code(verification: Verification, code: str, *, visitor: Visitor) -> Verification:
+    """Compare ``code`` with the live codes of ``verification``, and approve it if one matches.
+
+    The check is counted and committed before anything is compared. Raises ``CodeMalformed``
+    (which costs no check), ``WrongCode`` and ``VerificationEnded``.
+    """
+    now = timezone.now()
+    _refuse_other_user(verification, visitor=visitor)
+    attempts = list(verification.attempts.all())
+    guesses = codes.read_code(code, lengths={attempt.code_length for attempt in attempts})
+    live = [attempt.code_digest for attempt in attempts if attempt.is_live(now=now)]
+    if not live:
+        raise VerificationEnded()
+    _claim_check(verification, now=now)
+    # SECURITY: only now, with the check committed, is anything compared.
+    if not codes.matches(guesses, live, number=verification.number, key=verification.key):
+        raise _wrong_code(verification, visitor=visitor)
+    _approve(verification, now=now)
+    return verification
+
+
+def cancel(verification: Verification) -> bool:
+    """Give ``verification`` up, so that no code opens it any more; ``False`` if it had ended."""
+    with own_transaction(Verification):
+        canceled = Verification.objects.filter(pk=verification.pk).cancel()
+    if canceled:
+        signals.verification_canceled.send_robust(sender=Verification, verification=verification)
+    return canceled
+
+
+def sweep_attempts() -> int:
+    """Turn calls into *unknown* whose answer will not come any more; return how many.
+
+    A process that was killed while the provider was asked leaves such calls.
+    """
+    deadline = load_provider().deadline
+    return VerificationAttempt.objects.sweep(now=timezone.now(), deadline=deadline)
+
+
+def available_channels(verification: Verification) -> list[str]:
+    """Return the channels by which the code could be sent again, in the order of falling back."""
+    provider = load_provider()
+    channels = [channel for channel in get_settings().CHANNELS if channel in provider.channels]
+    if provider.sms_needs_call and not verification.attempts.carrying_call().exists():
+        channels = [channel for channel in channels if channel != Channel.SMS]
+    return channels
+
+
+def next_channel(verification: Verification) -> str:
+    """Return the channel to try after those that were tried; the last one again at the end."""
+    channels = available_channels(verification)
+    if not channels:
+        raise ChannelUnavailable()
+    tried = set(verification.attempts.values_list("channel", flat=True))
+    return next((channel for channel in channels if channel not in tried), channels[-1])
+
+
+def _first_channel() -> str:
+    provider = load_provider()
+    possible = provider.channels - ({Channel.SMS} if provider.sms_needs_call else set())
+    channels = [channel for channel in get_settings().CHANNELS if channel in possible]
+    if not channels:
+        raise ChannelUnavailable()
+    return channels[0]
+
+
+def _order(number: str, *, channel: str, purpose: str, now: datetime) -> Order:
+    # Everything that may be refused without a row is refused first; then the rows that the
+    # transaction locks are seen to, in autocommit.
+    reserved = limits.estimate_price(number, channel=channel, now=now)
+    is_decoy = _needs_decoy(number, purpose=purpose)
+    phone = _known_phone(number)
+    limits.ensure_day(now=now)
+    return Order(
+        phone=phone,
+        channel=channel,
+        reserved=limits.NOTHING if is_decoy else reserved,
+        is_decoy=is_decoy,
+        now=now,
+    )
+
+
+def _needs_decoy(number: str, *, purpose: str) -> bool:
+    # SECURITY: with sign-up off a refusal would tell a stranger who has an account. The decoy
+    # answers the same and calls nobody.
+    if purpose != Purpose.LOGIN or get_settings().SIGN_UP:
+        return False
+    return not accounts.is_known(number)
+
+
+def _known_phone(number: str) -> Phone:
+    phone = Phone.objects.filter(number=number).first()
+    if phone is not None:
+        return phone
+    with own_transaction(Phone):
+        Phone.objects.bulk_create([Phone(number=number)], ignore_conflicts=True)
+    return Phone.objects.get(number=number)
+
+
+def _begin(order: Order, *, purpose: str, visitor: Visitor, key: UUID) -> VerificationAttempt:
+    config = get_settings()
+    with own_transaction(Verification):
+        limits.claim_number(order.phone, now=order.now)
+        verification = Verification.objects.create(
+            key=key,
+            phone=order.phone,
+            purpose=purpose,
+            user_id=_user_id(visitor),
+            address=visitor.address or None,
+            max_checks=config.MAX_CHECKS,
+            attempt_count=1,
+            max_attempts=config.MAX_ATTEMPTS,
+            is_decoy=order.is_decoy,
+            created_at=order.now,
+            expires_at=order.now + config.VERIFICATION_LIFETIME,
+        )
+        return _record_intent(order, verification=verification)
+
+
+def _repeat(order: Order, *, verification: Verification) -> VerificationAttempt:
+    with own_transaction(Verification):
+        this = Verification.objects.filter(pk=verification.pk)
+        if not this.claim_attempt(now=order.now, usable=limits.USABLE):
+            raise AttemptsExhausted()
+        limits.claim_number(order.phone, now=order.now)
+        return _record_intent(order, verification=verification)
+
+
+def _record_intent(order: Order, *, verification: Verification) -> VerificationAttempt:
+    """Write down the call before it is asked for, with what it will cost."""
+    lifetime = get_settings().CODE_LIFETIME
+    attempt = VerificationAttempt.objects.create(
+        verification=verification,
+        channel=order.channel,
+        reserved=order.reserved,
+        created_at=order.now,
+        expires_at=min(order.now + lifetime, verification.expires_at),
+        **_code_fields(order, verification=verification),
+    )
+    limits.claim_site(order.reserved, now=order.now)
+    return attempt
+
+
+def _code_fields(order: Order, *, verification: Verification) -> dict[str, Any]:
+    if order.channel == Channel.SMS and load_provider().sms_needs_call:
+        return _fields_of_the_call(verification)
+    length = codes.SPOKEN_LENGTH if order.channel == Channel.VOICE else get_settings().CODE_LENGTH
+    if not order.is_decoy:
+        return {"code_length": length}
+    digest = codes.make_digest(
+        secrets.token_hex(), number=verification.number, key=verification.key
+    )
+    return {"code_length": length, "code_digest": digest, **_placed("decoy", now=order.now)}
+
+
+def _fields_of_the_call(verification: Verification) -> dict[str, Any]:
+    """Return what an SMS takes over: the id of the first call that was accepted, and its code."""
+    call = verification.attempts.carrying_call().first()
+    if call is None:
+        raise ChannelUnavailable()
+    fields = {
+        "call_id": call.provider_id,
+        "code_length": call.code_length,
+        "code_digest": call.code_digest,
+    }
+    return fields | (_placed("decoy", now=timezone.now()) if verification.is_decoy else {})
+
+
+def _placed(provider_id: str, *, now: datetime) -> dict[str, Any]:
+    return {
+        "status": AttemptStatus.ACCEPTED,
+        "provider_id": provider_id,
+        "sent_at": now,
+        "answered_at": now,
+    }
+
+
+def _dial(attempt: VerificationAttempt) -> None:
+    if attempt.status == AttemptStatus.REQUESTED:
+        get_dialer()(attempt.pk)
+
+
+def _begun_before(key: UUID, *, number: str, purpose: str) -> Verification | None:
+    verification = Verification.objects.select_related("phone").filter(key=key).first()
+    if verification is None:
+        return None
+    if (verification.number, verification.purpose) != (number, purpose):
+        raise KeyReused()
+    return verification
+
+
+def _user_id(visitor: Visitor) -> Any:
+    return visitor.user.pk if visitor.user else None
+
+
+def _refuse_other_user(verification: Verification, *, visitor: Visitor) -> None:
+    if verification.user_id not in (None, _user_id(visitor)):
+        raise VerificationEnded()
+
+
+def _claim_check(verification: Verification, *, now: datetime) -> None:
+    with own_transaction(Verification):
+        claimed = Verification.objects.filter(pk=verification.pk).claim_check(now=now)
+    if not claimed:
+        raise VerificationEnded()
+
+
+def _approve(verification: Verification, *, now: datetime) -> None:
+    with own_transaction(Verification):
+        approved = Verification.objects.filter(pk=verification.pk).approve(now=now)
+    if not approved:
+        raise VerificationEnded()
+    verification.status, verification.approved_at = VerificationStatus.APPROVED, now
+    signals.verification_approved.send_robust(sender=Verification, verification=verification)
+
+
+def _wrong_code(verification: Verification, *, visitor: Visitor) -> WrongCode:
+    verification.refresh_from_db(fields=["checks"])
+    left = verification.checks_left
+    signals.code_rejected.send_robust(
+        sender=Verification, verification=verification, checks_left=left
+    )
+    if verification.purpose == Purpose.LOGIN:
+        user_login_failed.send_robust(
+            sender=__name__,
+            credentials={"number": mask(verification.number)},
+            request=visitor.request,
+        )
+    return WrongCode(checks_left=left)

@@ -1,0 +1,25 @@
+"""What a site may listen to. All are sent with ``send_robust`` after the commit they tell of."""
+
+from __future__ import annotations
+
+from django.dispatch import Signal
+
+# A call or SMS is about to be asked for.
+# Provided args: verification, attempt
+verification_started = Signal()
+
+# It is known what came of a call or SMS: attempt.status says what.
+# Provided args: attempt
+attempt_finished = Signal()
+
+# A wrong code cost a check.
+# Provided args: verification, checks_left
+code_rejected = Signal()
+
+# The right code was given.
+# Provided args: verification
+verification_approved = Signal()
+
+# The visitor gave up, or took another number.
+# Provided args: verification
+verification_canceled = Signal()

@@ -1,0 +1,12 @@
+from __future__ import annotations
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class SimulatorConfig(AppConfig):
+    """The provider, played on the developer's own machine."""
+
+    name = "django_flashcall.simulator"
+    label = "flashcall_simulator"
+    verbose_name = _("Simulated provider")

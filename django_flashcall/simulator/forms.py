@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import re
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from django_flashcall.simulator.exchange import Arrangement
+from django_flashcall.simulator.faults import Fault
+
+
+class ArrangeForm(forms.Form):
+    """Choose what the next requests meet."""
+
+    fault = forms.ChoiceField(label=_("What happens"), choices=Fault.choices)
+    number = forms.CharField(
+        label=_("Only to this number"),
+        required=False,
+        max_length=32,
+        widget=forms.TextInput(attrs={"inputmode": "tel", "autocomplete": "off"}),
+    )
+    times = forms.IntegerField(
+        label=_("How many times"), required=False, initial=1, min_value=1, max_value=1000
+    )
+    seconds = forms.FloatField(
+        label=_("Seconds that a slow answer takes"),
+        required=False,
+        initial=10,
+        min_value=0,
+        max_value=600,
+    )
+
+    def clean_number(self) -> str:
+        """Keep the digits, however the number was written."""
+        return re.sub(r"[^0-9]", "", self.cleaned_data["number"])
+
+    @property
+    def arrangement(self) -> Arrangement:
+        """The fault that a valid form describes."""
+        chosen = self.cleaned_data
+        defaults = Arrangement(Fault(chosen["fault"]))
+        return Arrangement(
+            defaults.fault,
+            chosen["number"],
+            chosen["times"] or defaults.times,
+            defaults.seconds if chosen["seconds"] is None else chosen["seconds"],
+        )

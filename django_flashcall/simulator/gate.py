@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
+from django.db.transaction import non_atomic_requests
+from django.http import HttpRequest, HttpResponseBase, HttpResponseNotFound
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
+
+View = Callable[..., HttpResponseBase]
+
+
+def only_in_debug(view: View) -> View:
+    """Open a view to every browser and program while ``DEBUG`` is on, and to nobody otherwise.
+
+    No login, no CSRF token, no transaction: programs arrange faults as people do, and a slow
+    answer must not hold the site's database.
+    """
+
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        # SECURITY: what rings here opens accounts, and anybody can read it.
+        if not settings.DEBUG:
+            return HttpResponseNotFound(
+                _("The simulated provider answers only while DEBUG is on."),
+                content_type="text/plain; charset=utf-8",
+            )
+        return view(request, *args, **kwargs)
+
+    return never_cache(csrf_exempt(login_not_required(non_atomic_requests(guarded))))

@@ -1,0 +1,75 @@
+"""Serves the simulator over HTTP by itself, whatever the site's URLs and middleware are."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+from django.contrib.staticfiles.handlers import StaticFilesHandler
+from django.core.handlers.exception import response_for_exception
+from django.core.handlers.wsgi import WSGIHandler
+from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
+from django.http import HttpRequest, HttpResponseBase
+from django.urls import include, path, resolve, set_urlconf
+from django.utils.translation import get_language_from_request, override
+
+from django_flashcall.simulator.views import CONNECTION
+
+urlpatterns = [path("", include("django_flashcall.simulator.urls"))]
+
+
+class SimulatorHandler(WSGIHandler):
+    """Answer with the simulator's views, in the browser's language.
+
+    None of the site's middleware: it would look for a session, a user, and so for a database.
+    """
+
+    def load_middleware(self, is_async: bool = False) -> None:
+        pass
+
+    def get_response(self, request: HttpRequest) -> HttpResponseBase:
+        set_urlconf(__name__)
+        request.urlconf = __name__
+        with override(get_language_from_request(request)):
+            try:
+                match = resolve(request.path_info, __name__)
+                response: HttpResponseBase = match.func(request, *match.args, **match.kwargs)
+            except Exception as error:
+                response = response_for_exception(request, error)
+        return response
+
+
+class RequestHandler(WSGIRequestHandler):
+    """Lends the connection to the views and leaves the handset's polling out of the log."""
+
+    def get_environ(self) -> dict[str, Any]:
+        return {**super().get_environ(), CONNECTION: self.connection}
+
+    def log_message(self, format: str, *args: Any) -> None:
+        if self.command == "POST":
+            super().log_message(format, *args)
+
+
+class SimulatorServer(ThreadedWSGIServer):
+    """Listen on ``host`` and ``port``, 0 for any free one; raise ``OSError`` if it is taken."""
+
+    def __init__(self, *, host: str, port: int) -> None:
+        self._open: set[socket.socket] = set()
+        super().__init__((host, port), RequestHandler)
+        self.set_app(StaticFilesHandler(SimulatorHandler()))
+        self.address = f"http://{host}:{self.server_port}/"
+        self.api_address = f"{self.address}api/voice-password/send/"
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self._open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        self._open.discard(request)
+        super().shutdown_request(request)
+
+    def server_close(self) -> None:
+        """Stop listening and hang up on every client: a pooled connection must not live on."""
+        super().server_close()
+        for connection in tuple(self._open):
+            super().shutdown_request(connection)

@@ -1,0 +1,59 @@
+"""Transactions that belong to the services: they commit by themselves, or refuse to begin."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TypeVar
+
+from django.db import OperationalError, router, transaction
+from django.db.models import Model
+
+from .exceptions import TransactionOpen
+
+T = TypeVar("T")
+
+#: Deadlocks, lock time-outs and serialisation failures: the same transaction may work next time.
+#: MariaDB and MySQL number them (1020: the row changed since it was read), PostgreSQL has SQLSTATE.
+REPEATABLE = frozenset({1020, 1205, 1213, "40001", "40P01"})
+
+REPEATS = 3
+
+CURE = (
+    "django_flashcall keeps its record in transactions of its own, so that a later error of the "
+    "caller cannot undo a check that was counted or a call that was billed. Call it outside of "
+    "transaction.atomic(); under ATOMIC_REQUESTS decorate the view with "
+    "django.db.transaction.non_atomic_requests."
+)
+
+
+@contextmanager
+def own_transaction(model: type[Model]) -> Iterator[None]:
+    """Open a transaction on the database of ``model``; inside another raise ``TransactionOpen``."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(transaction.atomic(using=router.db_for_write(model), durable=True))
+        except RuntimeError as error:
+            raise TransactionOpen(CURE) from error
+        yield
+
+
+def repeat_on_deadlock(work: Callable[[], T]) -> T:
+    """Run ``work``, a whole transaction, and run it again where the database asks for that.
+
+    ``work`` must do nothing outside the database.
+    """
+    for _ in range(REPEATS):
+        try:
+            return work()
+        except OperationalError as error:
+            if not REPEATABLE & {error_number(error)}:
+                raise
+    return work()
+
+
+def error_number(error: OperationalError) -> int | str | None:
+    """Return the database's own number of ``error``: MariaDB's code or PostgreSQL's SQLSTATE."""
+    cause = error.__cause__
+    sqlstate = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
+    return sqlstate or (error.args[0] if error.args else None)

@@ -1,0 +1,235 @@
+"""The pages: a number is typed, the digits are typed, and the visitor is in.
+
+They hold no rules. What may be done is decided in ``services``; here it is asked for and shown.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from math import ceil
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.contrib.auth import login
+from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.views import RedirectURLMixin
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect, resolve_url
+from django.utils import timezone
+from django.utils.decorators import method_decorator
+from django.utils.functional import cached_property
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_protect
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.generic import FormView
+
+from . import door, limits, services
+from .conf import get_login_redirect
+from .exceptions import FlashCallError, clock_time
+from .forms import CodeForm, PhoneForm
+from .models import Verification, VerificationAttempt
+from .words import AttemptStatus, Channel, Purpose
+
+guarded = method_decorator(
+    [
+        login_not_required,
+        # SECURITY: a later error must not undo a counted check, nor a call that was billed.
+        transaction.non_atomic_requests,
+        sensitive_post_parameters("number", "code"),
+        csrf_protect,
+        never_cache,
+    ],
+    name="dispatch",
+)
+
+
+@guarded
+class LoginView(RedirectURLMixin, FormView):
+    """Asks for the number, and has it called."""
+
+    form_class = PhoneForm
+    template_name = "django_flashcall/login.html"
+    redirect_authenticated_user = False
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Show the form; who is logged in already may be sent on."""
+        if self.redirect_authenticated_user and request.user.is_authenticated:
+            return HttpResponseRedirect(self.get_success_url())
+        return super().get(request, *args, **kwargs)
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        """Give the form what it needs to have the number called."""
+        kwargs = super().get_form_kwargs()
+        return {**kwargs, "request": self.request, "next_url": self.get_redirect_url()}
+
+    def form_valid(self, form: PhoneForm) -> HttpResponse:
+        """Go to the page that takes the code."""
+        return redirect("django_flashcall:code", form.verification.key)
+
+    def get_default_redirect_url(self) -> str:
+        """Return where a visitor goes who named no page."""
+        return resolve_url(self.next_page or get_login_redirect())
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Add where the visitor wants to go."""
+        next_url = {self.redirect_field_name: self.get_redirect_url()}
+        return super().get_context_data(**kwargs, **next_url)
+
+
+@guarded
+class CodeView(RedirectURLMixin, FormView):
+    """Says who is called and how, takes the code, and offers what else can be done.
+
+    It shows only what this browser began; to any other the page does not exist, and it starts
+    again. Beside the code it takes ``channel`` (call again that way) and ``cancel``.
+    """
+
+    form_class = CodeForm
+    template_name = "django_flashcall/code.html"
+    purpose: str = Purpose.LOGIN
+    verification: Verification
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Find the verification that this browser began; without one start again."""
+        verification = self.find_verification(kwargs["key"])
+        if verification is None:
+            return redirect("django_flashcall:login")
+        self.verification = verification
+        if verification.consumed_at and request.user.is_authenticated:
+            return HttpResponseRedirect(self.get_success_url())
+        return super().dispatch(request, *args, **kwargs)
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Check a code, call again, or give up."""
+        if "cancel" in request.POST:
+            return self.cancel()
+        if "channel" in request.POST:
+            return self.resend(request.POST["channel"])
+        return super().post(request, *args, **kwargs)
+
+    def form_valid(self, form: CodeForm) -> HttpResponse:
+        """Log in, and go where the visitor wanted to."""
+        success_url = self.get_success_url()
+        login(self.request, form.get_user())  # type: ignore[arg-type]  # of a valid form
+        door.forget(self.request)
+        return HttpResponseRedirect(success_url)
+
+    def resend(self, channel: str) -> HttpResponse:
+        """Have the number called again, unless the same click was answered already."""
+        here = redirect("django_flashcall:code", self.verification.key)
+        if self._was_answered():
+            return here
+        try:
+            door.admit(self.request, door="start")
+            services.resend(
+                self.verification, visitor=door.visitor_of(self.request), channel=channel
+            )
+        except FlashCallError as error:
+            self.verification.refresh_from_db(fields=["attempt_count"])
+            return here if self._was_answered() else self.refused(error)
+        return here
+
+    def cancel(self) -> HttpResponse:
+        """Give the verification up, and ask for a number again."""
+        services.cancel(self.verification)
+        return redirect("django_flashcall:login")
+
+    def refused(self, error: FlashCallError) -> HttpResponse:
+        """Say on the page why there is no further call."""
+        return self.render_to_response(self.get_context_data(form=self.unbound(), refusal=error))
+
+    def unbound(self) -> CodeForm:
+        """Return the form without what was posted to another button."""
+        form = self.form_class(self.request, verification=self.verification)
+        return self.describe(form)
+
+    def get_form(self, form_class: type[CodeForm] | None = None) -> CodeForm:
+        """Say at the input what belongs into it."""
+        return self.describe(super().get_form(form_class))
+
+    def describe(self, form: CodeForm) -> CodeForm:
+        """Name the input of ``form`` after what the latest call brings."""
+        _describe(form.fields["code"], self._attempts[-1])
+        return form
+
+    def find_verification(self, key: UUID) -> Verification | None:
+        """Return the verification with this key, if this browser began it."""
+        if not door.remembers(self.request, key):
+            return None
+        verifications = Verification.objects.select_related("phone")
+        return verifications.filter(key=key, purpose=self.purpose).first()
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        """Give the form what it needs to check the code."""
+        kwargs = super().get_form_kwargs()
+        return {**kwargs, "request": self.request, "verification": self.verification}
+
+    def get_redirect_url(self, request: HttpRequest | None = None) -> str:
+        """Return where the visitor wanted to go, as it was judged when the number was typed."""
+        return door.next_url_of(self.request, self.verification.key)
+
+    def get_default_redirect_url(self) -> str:
+        """Return where a visitor goes who named no page."""
+        return resolve_url(self.next_page or get_login_redirect())
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Add what is known of the call, and what can be done next."""
+        now = timezone.now()
+        state = self.verification.state(now=now)
+        attempts = self._attempts
+        retry_at = limits.rested_at(self.verification.phone, now=now) or now
+        channels = self._channels() if state == "pending" else []
+        return super().get_context_data(
+            **kwargs,
+            verification=self.verification,
+            attempt=attempts[-1],
+            state=state,
+            expects_code=state == "pending" and _may_still_ring(attempts, now=now),
+            channels=channels,
+            now=now,
+            retry_at=retry_at,
+            retry_time=clock_time(retry_at),
+            wait_seconds=max(ceil((retry_at - now).total_seconds()), 0),
+        )
+
+    @cached_property
+    def _attempts(self) -> list[VerificationAttempt]:
+        attempts = list(self.verification.attempts.all())
+        if any(attempt.status == AttemptStatus.REQUESTED for attempt in attempts):
+            services.sweep_attempts()
+            attempts = list(self.verification.attempts.all())
+        return attempts
+
+    def _channels(self) -> list[Channel]:
+        if not self.verification.attempts_left:
+            return []
+        return [Channel(name) for name in services.available_channels(self.verification)]
+
+    def _was_answered(self) -> bool:
+        posted = self.request.POST.get("attempt_count", "")
+        return posted.isdecimal() and self.verification.attempt_count > int(posted)
+
+
+def _may_still_ring(attempts: list[VerificationAttempt], *, now: datetime) -> bool:
+    """Tell whether a code can come, or has come, that would be accepted."""
+    return any(
+        attempt.is_live(now=now) or attempt.status == AttemptStatus.REQUESTED
+        for attempt in attempts
+    )
+
+
+def _describe(field: forms.Field, attempt: VerificationAttempt) -> None:
+    """Say at the input what belongs into it."""
+    if attempt.channel == Channel.FLASH_CALL:
+        label = ngettext(
+            "Last %d digit of the calling number",
+            "Last %d digits of the calling number",
+            attempt.code_length,
+        )
+        field.label = label % attempt.code_length
+        field.help_text = _("The call may be over already: look among the missed calls.")

@@ -1,0 +1,91 @@
+"""A site with phone login: what a fresh Django project has, and the parts marked "phone login"."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+# For show: a real site takes its key from the environment and turns DEBUG off.
+SECRET_KEY = "the example site is only for your own machine, so everybody may know its key"
+DEBUG = True
+ALLOWED_HOSTS = ["127.0.0.1", "localhost"]
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.messages",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "django_flashcall",  # phone login
+    "django_flashcall.simulator",  # phone login: the provider and a handset, while DEBUG is on
+    "example",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "example.urls"
+WSGI_APPLICATION = "example.wsgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    }
+]
+
+DATABASES = {
+    "default": {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": BASE_DIR / "demo.sqlite3",
+        # Phone login writes at once when it begins a transaction, so SQLite takes its lock then:
+        # otherwise parallel visitors get "database is locked".
+        "OPTIONS": {
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 20,
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+        },
+    }
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("ru", "Русский")]
+TIME_ZONE = "Europe/Moscow"
+USE_TZ = True
+STATIC_URL = "static/"
+
+AUTHENTICATION_BACKENDS = [
+    "django_flashcall.backends.PhoneBackend",  # phone login
+    "django.contrib.auth.backends.ModelBackend",
+]
+LOGIN_URL = "django_flashcall:login"  # phone login
+LOGIN_REDIRECT_URL = "account"
+LOGOUT_REDIRECT_URL = "home"
+
+# Phone login. The simulator answers in the place of the provider; a real site leaves out "url" and
+# takes "api_key" from the environment.
+FLASHCALL = {
+    "PROVIDER": "django_flashcall.providers.mobilgroup.MobilgroupProvider",
+    "OPTIONS": {
+        "api_key": "simulator-key",
+        "url": "http://127.0.0.1:8001/api/voice-password/send/",
+    },
+}

@@ -1,0 +1,164 @@
+"""Every check of the project: ``nox --list`` names them, ``.ci/run`` runs them all."""
+
+from __future__ import annotations
+
+import shutil
+import zipfile
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import nox
+
+nox.needs_version = ">=2025.5"
+nox.options.error_on_missing_interpreters = True
+
+ROOT = Path(__file__).parent
+PACKAGE = ROOT / "django_flashcall"
+REPORTS = ROOT / ".nox" / "reports"
+PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
+
+PAIRS = [("3.11", "5.2"), ("3.12", "6.0"), ("3.13", "6.1")]
+MEASURED = "5.2"
+
+
+@nox.session
+@nox.parametrize("python,django", PAIRS)
+def tests(session: nox.Session, django: str) -> None:
+    """Run the suite on SQLite, and measure it on the oldest pair."""
+    if django != MEASURED:
+        return run_suite(session, "pytest", django=django)
+    run_suite(session, "coverage", "run", "-m", "pytest", django=django, group="coverage")
+    session.notify("coverage")
+
+
+@nox.session(python="3.12")
+@nox.parametrize("django", ["6.0"])
+def postgresql(session: nox.Session, django: str) -> None:
+    """Run the suite on PostgreSQL."""
+    run_suite(session, "pytest", django=django, database="postgresql", group="postgresql")
+
+
+@nox.session(python="3.12")
+@nox.parametrize("django", ["6.0"])
+def mariadb(session: nox.Session, django: str) -> None:
+    """Run the suite on MariaDB."""
+    run_suite(session, "pytest", django=django, database="mariadb", group="mariadb")
+
+
+@nox.session(python="3.13")
+@nox.parametrize("django", ["6.1"])
+def deprecations(session: nox.Session, django: str) -> None:
+    """Run the suite with every warning an error, those of start-up and of unclosed files too."""
+    strictly = ("python", "-X", "dev", "-W", "error", "-m", "pytest")
+    run_suite(session, *strictly, django=django, label="deprecations")
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """Report what the measured suite ran, and fail below the bound in setup.cfg."""
+    session.install(*dependencies("coverage"))
+    session.run("coverage", "report")
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and format."""
+    session.install(*dependencies("lint"))
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+
+
+@nox.session
+def floors(session: nox.Session) -> None:
+    """Check that every module imports only what its floor allows."""
+    session.install(*dependencies("floors"))
+    session.run("lint-imports")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check the types."""
+    session.install("-e", ".[test]", *dependencies("types"))
+    session.run("mypy")
+
+
+@nox.session
+def translations(session: nox.Session) -> None:
+    """Check that every string is translated and that the compiled catalogues are the latest."""
+    session.install("-e", ".")
+    with TemporaryDirectory() as scratch:
+        copy = Path(scratch, PACKAGE.name)
+        shutil.copytree(PACKAGE, copy)
+        with session.chdir(copy):
+            session.run("python", "-m", "django", "makemessages", "--all", "--keep-pot")
+        for catalogue in sorted(PACKAGE.rglob("*.po")):
+            check_catalogue(session, catalogue, copy / catalogue.relative_to(PACKAGE))
+
+
+@nox.session
+def migrations(session: nox.Session) -> None:
+    """Check that the models need no migration that is not there."""
+    session.install("-e", ".[test]")
+    check = ("makemigrations", "--check", "--dry-run")
+    session.run("python", "-m", "django", *check, "--settings", "tests.settings")
+    session.run("python", "example_project/manage.py", *check)
+
+
+@nox.session
+def wheel(session: nox.Session) -> None:
+    """Build the wheel from the source archive, and use it where nothing else is installed."""
+    session.install(*dependencies("wheel"))
+    with TemporaryDirectory() as scratch:
+        session.run("python", "-m", "build", "--outdir", scratch)
+        [built] = Path(scratch).glob("*.whl")
+        check_contents(session, built)
+        session.run("python", "-m", "venv", f"{scratch}/site")
+        with session.chdir(scratch):
+            session.run("site/bin/pip", "install", "--quiet", built.name, external=True)
+            session.run("site/bin/python", "-I", str(ROOT / ".ci/installed.py"), external=True)
+
+
+def dependencies(group: str) -> tuple[str, ...]:
+    """Return what a group of pyproject.toml names."""
+    return nox.project.dependency_groups(PYPROJECT, group)
+
+
+def run_suite(
+    session: nox.Session,
+    *command: str,
+    django: str,
+    database: str = "sqlite",
+    group: str = "",
+    label: str = "",
+) -> None:
+    """Run the suite by ``command`` and leave a report for ``.ci/summary.py``."""
+    tools = dependencies(group) if group else ()
+    session.install("-e", ".[test]", f"django~={django}.0", *tools)
+    run = "-".join(filter(None, (f"python{session.python}", f"django{django}", database, label)))
+    report = f"--junit-xml={REPORTS / run}.xml"
+    session.run(*command, report, *session.posargs, env={"FLASHCALL_TEST_DATABASE": database})
+
+
+def check_catalogue(session: nox.Session, catalogue: Path, fresh: Path) -> None:
+    """Compare one ``.po`` with the strings of the sources, and its ``.mo`` with itself."""
+    template = fresh.parents[2] / "django.pot"
+    # The English catalogue may stay empty: its strings are the sources' own.
+    lenient = ["--use-untranslated"] if catalogue.parents[1].name == "en" else []
+    session.run("msgcmp", *lenient, str(catalogue), str(template), external=True)
+    compiled = fresh.with_suffix(".mo")
+    session.run("msgfmt", "--check", "-o", str(compiled), str(catalogue), external=True)
+    if compiled.read_bytes() != catalogue.with_suffix(".mo").read_bytes():
+        session.error(f"{catalogue.relative_to(ROOT)} is newer than its .mo: run compilemessages")
+
+
+def check_contents(session: nox.Session, built: Path) -> None:
+    """Compare the wheel with the package's folder: the whole of it, and nothing beside it."""
+    with zipfile.ZipFile(built) as archive:
+        shipped = {name for name in archive.namelist() if ".dist-info/" not in name}
+    files = (path for path in PACKAGE.rglob("*") if path.is_file() and path.suffix != ".pyc")
+    expected = {str(path.relative_to(ROOT)) for path in files}
+    if shipped != expected:
+        session.error(f"Missing or foreign in the wheel: {sorted(shipped ^ expected)}")
+    absent = {".css", ".html", ".mo"} - {Path(name).suffix for name in shipped}
+    if absent or f"{PACKAGE.name}/py.typed" not in shipped:
+        session.error(f"The wheel has no py.typed, or no file of these kinds: {sorted(absent)}")

@@ -1,0 +1,43 @@
+"""What every test starts from: an empty outbox, an empty cache, and a clock that can be moved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+
+from django_flashcall.door import Visitor
+from django_flashcall.providers import locmem
+
+
+@pytest.fixture(autouse=True)
+def clean_slate() -> Iterator[None]:
+    """Forget the calls and the rates of the test before."""
+    locmem.outbox.clear()
+    cache.clear()
+    yield
+    locmem.outbox.clear()
+
+
+@pytest.fixture
+def outbox() -> list[locmem.Delivery]:
+    """Return the calls that were placed, the latest last."""
+    return locmem.outbox
+
+
+@pytest.fixture
+def flashcall(settings: Any) -> Any:
+    """Return a function that changes keys of ``FLASHCALL`` for one test."""
+
+    def change(**keys: Any) -> None:
+        settings.FLASHCALL = {**settings.FLASHCALL, **keys}
+
+    return change
+
+
+@pytest.fixture
+def visitor() -> Visitor:
+    """Return somebody who is not logged in."""
+    return Visitor(address="203.0.113.7")

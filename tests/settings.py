@@ -1,0 +1,96 @@
+"""The site that the tests run in; ``FLASHCALL_TEST_DATABASE`` chooses the database."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+BASE_DIR = Path(__file__).resolve().parent
+SECRET_KEY = "the tests' own key, long enough for every check of Django's"
+DEBUG = False
+ALLOWED_HOSTS = ["*"]
+USE_TZ = True
+TIME_ZONE = "Europe/Moscow"
+LANGUAGE_CODE = "en"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.messages",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "django_flashcall",
+    "django_flashcall.simulator",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+]
+ROOT_URLCONF = "tests.urls"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    }
+]
+STATIC_URL = "static/"
+LOGIN_URL = "django_flashcall:login"
+LOGIN_REDIRECT_URL = "/welcome/"
+AUTHENTICATION_BACKENDS = [
+    "django_flashcall.backends.PhoneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+FLASHCALL = {"PROVIDER": "django_flashcall.providers.locmem.LocMemProvider"}
+
+# Threads of a test must see each other's rows, so SQLite lies in a file, and each transaction
+# takes its write lock at once: one that reads first fails under load with "database is locked".
+SQLITE = {
+    "ENGINE": "django.db.backends.sqlite3",
+    "NAME": ":memory:",
+    "OPTIONS": {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+    },
+    "TEST": {"NAME": str(Path(tempfile.gettempdir()) / f"flashcall-tests-{os.getpid()}.sqlite3")},
+}
+POSTGRESQL = {
+    "ENGINE": "django.db.backends.postgresql",
+    "NAME": os.environ.get("PGDATABASE", "postgres"),
+    "HOST": os.environ.get("PGHOST", "127.0.0.1"),
+    "USER": os.environ.get("PGUSER", "postgres"),
+    "PASSWORD": os.environ.get("PGPASSWORD", ""),
+    "TEST": {"NAME": "test_flashcall"},
+}
+MARIADB = {
+    "ENGINE": "django.db.backends.mysql",
+    "NAME": os.environ.get("MYSQL_DATABASE", "mysql"),
+    "HOST": os.environ.get("MYSQL_HOST", "127.0.0.1"),
+    "USER": os.environ.get("MYSQL_USER", "root"),
+    "PASSWORD": os.environ.get("MYSQL_PASSWORD", ""),
+    "OPTIONS": {"charset": "utf8mb4"},
+    "TEST": {"NAME": "test_flashcall", "CHARSET": "utf8mb4"},
+}
+DATABASES = {
+    "default": {"sqlite": SQLITE, "postgresql": POSTGRESQL, "mariadb": MARIADB}[
+        os.environ.get("FLASHCALL_TEST_DATABASE", "sqlite")
+    ]
+}
