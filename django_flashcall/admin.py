@@ -14,6 +14,7 @@ from django.contrib import admin, messages
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.formats import number_format
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
@@ -21,6 +22,7 @@ from .conf import get_settings
 from .exceptions import NumberRefused
 from .models import Phone, Price, Usage, Verification, VerificationAttempt
 from .phone import mask, parse_number
+from .words import Purpose
 
 NOTHING = Decimal(0)
 
@@ -102,7 +104,7 @@ class AttemptInline(ReadOnly, admin.TabularInline):
         "status",
         "why",
         "price_in_currency",
-        "reserved",
+        "reserved_in_currency",
         "provider_id",
         "sent_at",
         "answered_at",
@@ -117,16 +119,21 @@ class AttemptInline(ReadOnly, admin.TabularInline):
     @admin.display(description=_("price"))
     def price_in_currency(self, attempt: VerificationAttempt) -> str:
         """Write the price with its currency."""
-        return "" if attempt.price is None else _money(attempt.price)
+        return _money(attempt.price)
+
+    @admin.display(description=_("reserved"))
+    def reserved_in_currency(self, attempt: VerificationAttempt) -> str:
+        """Write what the price list foretold with its currency."""
+        return _money(attempt.reserved)
 
 
 @admin.register(Verification)
 class VerificationAdmin(ReadOnly, NumberColumn):
     """Every verification, with what was asked of the provider for it."""
 
-    columns = ["created_at", "purpose", "state", "channels", "checks_used", "cost"]
+    columns = ["created_at", "purpose_in_words", "state", "channels", "checks_used", "cost"]
     details = [
-        "purpose",
+        "purpose_in_words",
         "state",
         "is_decoy",
         "user",
@@ -138,7 +145,7 @@ class VerificationAdmin(ReadOnly, NumberColumn):
         "consumed_at",
     ]
     number_field = "phone__number"
-    list_filter = ["status", "purpose", "attempts__channel", "attempts__status"]
+    list_filter = ["status", "attempts__channel", "attempts__status"]
     search_fields = ["phone__number"]
     search_help_text = _("A whole phone number, in any spelling.")
     show_full_result_count = False
@@ -148,6 +155,11 @@ class VerificationAdmin(ReadOnly, NumberColumn):
         """Fetch what the columns show at once."""
         rows = super().get_queryset(request)
         return rows.select_related("phone", "user").prefetch_related("attempts")
+
+    @admin.display(description=_("purpose"))
+    def purpose_in_words(self, verification: Verification) -> str:
+        """Translate the purposes that we know."""
+        return str(dict(Purpose.choices).get(verification.purpose, verification.purpose))
 
     @admin.display(description=_("state"))
     def state(self, verification: Verification) -> str:
@@ -252,5 +264,7 @@ def _number_column(request: HttpRequest) -> str:
     return "full_number" if may_see else "masked_number"
 
 
-def _money(amount: Decimal) -> str:
-    return f"{amount.normalize():f} {get_settings().CURRENCY}"
+def _money(amount: Decimal | None) -> str:
+    if amount is None:
+        return "-"
+    return f"{number_format(f'{amount.normalize():f}')} {get_settings().CURRENCY}"

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable
 from uuid import UUID
 
 from django.utils.crypto import constant_time_compare, salted_hmac
-from django.utils.translation import ngettext
+from django.utils.translation import gettext as _
 
 from .conf import get_secrets
 from .exceptions import CodeMalformed
@@ -81,9 +81,6 @@ def _digest(code: str, *, number: str, key: UUID, secret: str | bytes) -> str:
 
 
 def _wrong_length(length: int, *, lengths: Collection[int]) -> str:
-    expected = min(lengths) if length < min(lengths) else max(lengths)
-    if length < expected:
-        text = ngettext("Too few digits: enter %d.", "Too few digits: enter %d.", expected)
-    else:
-        text = ngettext("Too many digits: enter %d.", "Too many digits: enter %d.", expected)
-    return text % expected
+    if length < min(lengths):
+        return _("Too few digits: enter %d.") % min(lengths)
+    return _("Too many digits: enter %d.") % max(lengths)

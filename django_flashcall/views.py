@@ -29,7 +29,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import FormView
 
 from . import door, limits, services
-from .conf import get_login_redirect
+from .conf import get_login_redirect, get_settings
 from .exceptions import FlashCallError, clock_time
 from .forms import CodeForm, PhoneForm
 from .models import Verification, VerificationAttempt
@@ -76,9 +76,14 @@ class LoginView(RedirectURLMixin, FormView):
         return resolve_url(self.next_page or get_login_redirect())
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Add where the visitor wants to go."""
-        next_url = {self.redirect_field_name: self.get_redirect_url()}
-        return super().get_context_data(**kwargs, **next_url)
+        """Add where the visitor wants to go, and what will happen."""
+        config = get_settings()
+        return super().get_context_data(
+            **kwargs,
+            **{self.redirect_field_name: self.get_redirect_url()},
+            channel=config.CHANNELS[0],
+            code_length=config.CODE_LENGTH,
+        )
 
 
 @guarded

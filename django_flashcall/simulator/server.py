@@ -9,7 +9,7 @@ from django.contrib.staticfiles.handlers import StaticFilesHandler
 from django.core.handlers.exception import response_for_exception
 from django.core.handlers.wsgi import WSGIHandler
 from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import include, path, resolve, set_urlconf
 from django.utils.translation import get_language_from_request, override
 
@@ -36,6 +36,9 @@ class SimulatorHandler(WSGIHandler):
                 response: HttpResponseBase = match.func(request, *match.args, **match.kwargs)
             except Exception as error:
                 response = response_for_exception(request, error)
+        if isinstance(response, HttpResponse):
+            # Without a length the connection could not be kept open, as a client's pool expects.
+            response.setdefault("Content-Length", str(len(response.content)))
         return response
 
 
