@@ -18,6 +18,7 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from .clock import day_of
 from .conf import get_settings
 from .exceptions import NumberRefused
 from .models import Phone, Price, Usage, Verification, VerificationAttempt
@@ -251,7 +252,7 @@ class UsageAdmin(ReadOnly, admin.ModelAdmin):
     @admin.display(description=_("day"), ordering="since")
     def day(self, usage: Usage) -> Any:
         """Write the day of the default time zone."""
-        return timezone.localdate(usage.since, timezone.get_default_timezone())
+        return day_of(usage.since).date()
 
     @admin.display(description=_("spent"), ordering="amount")
     def spent_in_currency(self, usage: Usage) -> str:

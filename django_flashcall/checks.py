@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -21,13 +21,11 @@ from django.utils.module_loading import import_string
 from .conf import FlashCallSettings, get_settings
 from .phone import NUMBER_TYPES, SUPPORTED_REGIONS
 from .providers.base import BaseProvider, load_provider
+from .querysets import LONGEST_VERIFICATION
 from .words import Channel
 
 #: A code that people can still type from a missed call, and that no check of ours makes long.
 CODE_LENGTHS = range(4, 9)
-
-#: Ten minutes: ASVS 4 2.7.2, ASVS 5 6.5.5 and NIST SP 800-63B 5.1.3.2.
-LONGEST_LIFETIME = timedelta(minutes=10)
 
 RATE = re.compile(r"[1-9]\d*/\d*[smhd]", re.ASCII)
 
@@ -43,7 +41,8 @@ def _is_duration(value: Any) -> bool:
 
 
 def _is_lifetime(value: Any) -> bool:
-    return _is_duration(value) and value <= LONGEST_LIFETIME
+    # Ten minutes: ASVS 4 2.7.2, ASVS 5 6.5.5 and NIST SP 800-63B 5.1.3.2.
+    return _is_duration(value) and value <= LONGEST_VERIFICATION
 
 
 def _is_list(value: Any, *, of: Callable[[Any], bool]) -> bool:
@@ -63,12 +62,16 @@ def _is_rates(value: Any) -> bool:
     return (
         isinstance(value, dict)
         and value.keys() <= {"start", "check"}
-        and all(
-            isinstance(rate, str) and RATE.fullmatch(rate)
-            for rates in value.values()
-            for rate in ([None] if isinstance(rates, str) else rates)
-        )
+        and all(_is_list(rates, of=_is_rate) for rates in value.values())
     )
+
+
+def _is_rate(value: Any) -> bool:
+    return isinstance(value, str) and bool(RATE.fullmatch(value))
+
+
+def _is_one_of(words: Collection[str]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, str) and value in words
 
 
 RULES: list[Rule] = [
@@ -77,7 +80,7 @@ RULES: list[Rule] = [
     ("DIALER", lambda value: isinstance(value, str), "a dotted path"),
     (
         "CHANNELS",
-        lambda value: _is_list(value, of=lambda name: name in Channel.values),
+        lambda value: _is_list(value, of=_is_one_of(Channel.values)),
         f"a list of {', '.join(Channel.values)}",
     ),
     ("CODE_LENGTH", lambda value: value in CODE_LENGTHS, "a number from 4 to 8"),
@@ -93,17 +96,17 @@ RULES: list[Rule] = [
     ),
     (
         "REGIONS",
-        lambda value: _is_list(value, of=lambda name: name in SUPPORTED_REGIONS),
+        lambda value: _is_list(value, of=_is_one_of(SUPPORTED_REGIONS)),
         "a list of two-letter regions, for instance ['RU']",
     ),
     (
         "NUMBER_TYPES",
-        lambda value: _is_list(value, of=lambda name: name in NUMBER_TYPES),
+        lambda value: _is_list(value, of=_is_one_of(NUMBER_TYPES)),
         f"a list of {', '.join(sorted(NUMBER_TYPES))}",
     ),
     (
         "DENIED_PREFIXES",
-        lambda value: len(value) == 0 or _is_list(value, of=_is_prefix),
+        lambda value: value in ((), []) or _is_list(value, of=_is_prefix),
         "a list of prefixes such as '+7840'",
     ),
     ("RATES", _is_rates, "a dict of lists such as {'start': ['10/10m'], 'check': ['60/h']}"),

@@ -51,7 +51,9 @@ KEYS = tuple(key.name for key in fields(FlashCallSettings))
 
 def get_settings() -> FlashCallSettings:
     """Read ``settings.FLASHCALL``; a key that does not exist raises ``ImproperlyConfigured``."""
-    given: dict[str, Any] = getattr(settings, "FLASHCALL", {})
+    given: Any = getattr(settings, "FLASHCALL", {})
+    if not isinstance(given, dict):
+        raise ImproperlyConfigured(f"FLASHCALL must be a dict, not {type(given).__name__}.")
     for key in given:
         if key not in KEYS:
             raise ImproperlyConfigured(unknown_key(key))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import secrets
 
 from django.utils import timezone
 
@@ -27,7 +28,7 @@ def dial(attempt_id: int) -> None:
     """
     attempt = VerificationAttempt.objects.select_related("verification__phone").get(pk=attempt_id)
     provider = load_provider()
-    code = draw_code(attempt.code_length) if attempt.channel in provider.own_code_channels else ""
+    code = _draw_code(attempt, provider=provider)
     # The intent with the digest of our own code is durable before the request: should the answer
     # be lost, the code can be checked all the same.
     digest = _digest(attempt, code) if code else ""
@@ -37,6 +38,14 @@ def dial(attempt_id: int) -> None:
     if claimed:
         _record(attempt, outcome=_ask(provider, attempt, code=code))
         attempt_finished.send_robust(sender=VerificationAttempt, attempt=attempt)
+
+
+def _draw_code(attempt: VerificationAttempt, *, provider: BaseProvider) -> str:
+    if attempt.verification.is_decoy:
+        # SECURITY: nobody can type this: a decoy is never approved, not even by luck.
+        return secrets.token_hex()
+    is_ours = attempt.channel in provider.own_code_channels
+    return draw_code(attempt.code_length) if is_ours else ""
 
 
 def _ask(
@@ -54,6 +63,8 @@ def _ask(
 
 def _place(provider: BaseProvider, attempt: VerificationAttempt, *, code: str) -> Answer:
     number = attempt.verification.number
+    if attempt.verification.is_decoy:
+        return Answer(id="decoy", price=limits.NOTHING, code=code)
     if attempt.channel == Channel.SMS:
         return provider.sms(number, call_id=attempt.call_id, code=code)
     if attempt.channel == Channel.VOICE:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ipaddress
 import logging
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -85,7 +84,7 @@ def next_url_of(request: HttpRequest, key: UUID) -> str:
     return _remembered(request).get(str(key), "")
 
 
-def remembered_keys(request: HttpRequest) -> Iterable[str]:
+def remembered_keys(request: HttpRequest) -> list[str]:
     """Return the keys of this browser's verifications, the oldest first."""
     return list(_remembered(request))
 

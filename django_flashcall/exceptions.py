@@ -26,22 +26,14 @@ No message holds a full number, a code or a key.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
-
-def clock_time(moment: datetime) -> str:
-    """Write ``moment`` as the visitor's clock shows it, in whole minutes and never too early."""
-    local = timezone.localtime(moment + timedelta(seconds=59))
-    if local.date() == timezone.localdate():
-        return date_format(local, "H:i")
-    return date_format(local, "j E, H:i")
+from .clock import clock_time
 
 
 class FlashCallError(Exception):

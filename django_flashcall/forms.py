@@ -11,7 +11,7 @@ site's own view is ``form.is_valid()`` and a redirect::
 from __future__ import annotations
 
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from django import forms
 from django.contrib.auth import authenticate
@@ -86,17 +86,17 @@ class PhoneForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         """Have the number called, unless this browser's last call to it is still good."""
         cleaned = super().clean() or self.cleaned_data
-        number = cleaned.get("number")
-        if number:
+        if not self.errors:
+            number, key = cleaned["number"], cleaned["key"]
             try:
-                self.verification = self._pending(number) or self._start(number, cleaned["key"])
+                self.verification = self._pending(number) or self._start(number, key)
             except FlashCallError as error:
                 self._refuse(error)
             else:
                 door.remember(self.request, self.verification.key, next_url=self.next_url)
         return cleaned
 
-    def _start(self, number: str, key: Any) -> Verification:
+    def _start(self, number: str, key: UUID | None) -> Verification:
         door.admit(self.request, door="start")
         return services.start_verification(
             number, purpose=self.purpose, visitor=door.visitor_of(self.request), key=key

@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from .clock import day_of
 from .conf import get_settings
 from .exceptions import ChannelUnavailable, CooldownActive, NumberBlocked, NumberRefused
 from .models import Phone, Price, Usage, VerificationAttempt
@@ -77,7 +77,7 @@ def ensure_day(*, now: datetime) -> None:
 
     Inserted inside, two first calls of a day would deadlock on MariaDB.
     """
-    day = _day(now)
+    day = day_of(now)
     if not Usage.objects.filter(scope="", since=day).exists():
         with own_transaction(Usage):
             Usage.objects.bulk_create([Usage(scope="", since=day)], ignore_conflicts=True)
@@ -85,7 +85,7 @@ def ensure_day(*, now: datetime) -> None:
 
 def claim_site(reserved: Decimal | None, *, now: datetime) -> None:
     """Count a call and its estimate on the site's day, inside the caller's transaction."""
-    today = Usage.objects.filter(scope="", since=_day(now))
+    today = Usage.objects.filter(scope="", since=day_of(now))
     today.add(attempts=1, units=to_units(reserved or NOTHING))
 
 
@@ -93,7 +93,7 @@ def settle_site(attempt: VerificationAttempt, *, price: Decimal) -> None:
     """Replace what was reserved for ``attempt`` by ``price``, on the day it was reserved."""
     units = to_units(price) - to_units(attempt.reserved or NOTHING)
     if units:
-        day = Usage.objects.filter(scope="", since=_day(attempt.created_at))
+        day = Usage.objects.filter(scope="", since=day_of(attempt.created_at))
         day.add(attempts=0, units=units)
 
 
@@ -112,9 +112,3 @@ def _refusal(phone: Phone, *, now: datetime) -> CooldownActive | NumberBlocked:
     return CooldownActive(
         retry_at=rested_at(phone, now=now) or (phone.last_attempt_at or now) + shortest
     )
-
-
-def _day(moment: datetime) -> datetime:
-    """Return the midnight, in the default time zone, with which the day of ``moment`` began."""
-    local = timezone.localtime(moment, timezone.get_default_timezone())
-    return local.replace(hour=0, minute=0, second=0, microsecond=0)

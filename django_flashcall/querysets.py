@@ -17,6 +17,9 @@ from .words import AttemptStatus, Channel, VerificationStatus
 
 M = TypeVar("M", bound=Model)
 
+#: No verification lives longer; the checks refuse settings that say otherwise.
+LONGEST_VERIFICATION = timedelta(minutes=10)
+
 #: Sums that are claimed are kept as integers of this fraction of the currency: SQLite's decimals
 #: are binary floats, and the tenth 0.35 of a cap of 3.50 would be refused.
 FRACTION = Decimal("0.0001")
@@ -105,13 +108,20 @@ class AttemptQuerySet(QuerySet[M]):
 
     def recent(self, phone_id: int, *, since: datetime) -> dict[str, Any]:
         """Count the attempts at a number after ``since``, and find the time of the latest."""
-        return self.filter(verification__phone=phone_id, created_at__gt=since).aggregate(
-            count=Count("pk"), latest=Max("created_at")
-        )
+        # An older verification has no attempt so young; saying so lets the index end the search.
+        youngest = since - LONGEST_VERIFICATION
+        return self.filter(
+            verification__phone=phone_id,
+            verification__created_at__gt=youngest,
+            created_at__gt=since,
+        ).aggregate(count=Count("pk"), latest=Max("created_at"))
 
     def claim_dial(self, *, now: datetime, code_digest: str) -> bool:
-        """Take the right to send this request; a task that is delivered twice dials once."""
-        waiting = self.filter(status=AttemptStatus.REQUESTED, sent_at=None)
+        """Take the right to send this request; a task that is delivered twice dials once.
+
+        A queue may deliver it too late: no call is placed whose code has expired already.
+        """
+        waiting = self.filter(status=AttemptStatus.REQUESTED, sent_at=None, expires_at__gt=now)
         known = {"code_digest": code_digest} if code_digest else {}
         return bool(waiting.update(sent_at=now, **known))
 
@@ -144,7 +154,7 @@ class AttemptQuerySet(QuerySet[M]):
         A process that was killed between the request and the answer leaves such rows.
         """
         overdue = Q(sent_at__lte=now - deadline)
-        never_sent = Q(sent_at=None, verification__expires_at__lte=now)
+        never_sent = Q(sent_at=None, expires_at__lte=now)
         return self.filter(overdue | never_sent, status=AttemptStatus.REQUESTED).update(
             status=AttemptStatus.UNKNOWN, answered_at=now
         )

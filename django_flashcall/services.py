@@ -7,7 +7,6 @@ transaction of the caller's they raise ``TransactionOpen``.
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -18,6 +17,7 @@ from uuid import UUID, uuid4
 from django.contrib.auth.signals import user_login_failed
 from django.db import IntegrityError
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from . import accounts, codes, limits, signals
 from .conf import get_dialer, get_settings
@@ -35,7 +35,7 @@ from .models import Phone, Verification, VerificationAttempt
 from .phone import mask, parse_number
 from .providers.base import load_provider
 from .transactions import own_transaction, repeat_on_deadlock
-from .words import AttemptStatus, Channel, Purpose, VerificationStatus
+from .words import Channel, Purpose, VerificationStatus
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +67,12 @@ def start_verification(
     number = parse_number(number)
     key = key or uuid4()
     try:
-        order = _order(number, channel=channel or _first_channel(), purpose=purpose, now=now)
+        order = _order(
+            number,
+            channel=_first_channel(channel),
+            is_decoy=_needs_decoy(number, purpose=purpose),
+            now=now,
+        )
         begin = partial(_begin, order, purpose=purpose, visitor=visitor, key=key)
         attempt = repeat_on_deadlock(begin)
     except (CooldownActive, NumberBlocked, ChannelUnavailable, IntegrityError):
@@ -79,7 +84,7 @@ def start_verification(
     signals.verification_started.send_robust(
         sender=Verification, verification=attempt.verification, attempt=attempt
     )
-    _dial(attempt)
+    get_dialer()(attempt.pk)
     return attempt.verification
 
 
@@ -95,9 +100,9 @@ def resend(
     channel = channel or next_channel(verification)
     if channel not in available_channels(verification):
         raise ChannelUnavailable()
-    order = _order(verification.number, channel=channel, purpose=verification.purpose, now=now)
+    order = _order(verification.number, channel=channel, is_decoy=verification.is_decoy, now=now)
     attempt = repeat_on_deadlock(partial(_repeat, order, verification=verification))
-    _dial(attempt)
+    get_dialer()(attempt.pk)
     return attempt
 
 
@@ -112,13 +117,14 @@ def check_code(verification: Verification, code: str, *, visitor: Visitor) -> Ve
     attempts = list(verification.attempts.all())
     guesses = codes.read_code(code, lengths={attempt.code_length for attempt in attempts})
     live = [attempt.code_digest for attempt in attempts if attempt.is_live(now=now)]
-    if not live:
-        raise VerificationEnded()
-    _claim_check(verification, now=now)
+    if not live or not _claim_check(verification, now=now):
+        raise _ended(verification, now=now)
     # SECURITY: only now, with the check committed, is anything compared.
     if not codes.matches(guesses, live, number=verification.number, key=verification.key):
         raise _wrong_code(verification, visitor=visitor)
-    _approve(verification, now=now)
+    if not _approve(verification, now=now):
+        raise _ended(verification, now=now)
+    signals.verification_approved.send_robust(sender=Verification, verification=verification)
     return verification
 
 
@@ -158,20 +164,19 @@ def next_channel(verification: Verification) -> str:
     return next((channel for channel in channels if channel not in tried), channels[-1])
 
 
-def _first_channel() -> str:
+def _first_channel(wanted: str | None) -> str:
     provider = load_provider()
     possible = provider.channels - ({Channel.SMS} if provider.sms_needs_call else set())
     channels = [channel for channel in get_settings().CHANNELS if channel in possible]
-    if not channels:
+    if wanted not in channels if wanted else not channels:
         raise ChannelUnavailable()
-    return channels[0]
+    return wanted or channels[0]
 
 
-def _order(number: str, *, channel: str, purpose: str, now: datetime) -> Order:
+def _order(number: str, *, channel: str, is_decoy: bool, now: datetime) -> Order:
     # Everything that may be refused without a row is refused first; then the rows that the
     # transaction locks are seen to, in autocommit.
     reserved = limits.estimate_price(number, channel=channel, now=now)
-    is_decoy = _needs_decoy(number, purpose=purpose)
     phone = _known_phone(number)
     limits.ensure_day(now=now)
     return Order(
@@ -247,13 +252,8 @@ def _record_intent(order: Order, *, verification: Verification) -> VerificationA
 def _code_fields(order: Order, *, verification: Verification) -> dict[str, Any]:
     if order.channel == Channel.SMS and load_provider().sms_needs_call:
         return _fields_of_the_call(verification)
-    length = codes.SPOKEN_LENGTH if order.channel == Channel.VOICE else get_settings().CODE_LENGTH
-    if not order.is_decoy:
-        return {"code_length": length}
-    digest = codes.make_digest(
-        secrets.token_hex(), number=verification.number, key=verification.key
-    )
-    return {"code_length": length, "code_digest": digest, **_placed("decoy", now=order.now)}
+    is_spoken = order.channel == Channel.VOICE
+    return {"code_length": codes.SPOKEN_LENGTH if is_spoken else get_settings().CODE_LENGTH}
 
 
 def _fields_of_the_call(verification: Verification) -> dict[str, Any]:
@@ -261,26 +261,11 @@ def _fields_of_the_call(verification: Verification) -> dict[str, Any]:
     call = verification.attempts.carrying_call().first()
     if call is None:
         raise ChannelUnavailable()
-    fields = {
+    return {
         "call_id": call.provider_id,
         "code_length": call.code_length,
         "code_digest": call.code_digest,
     }
-    return fields | (_placed("decoy", now=timezone.now()) if verification.is_decoy else {})
-
-
-def _placed(provider_id: str, *, now: datetime) -> dict[str, Any]:
-    return {
-        "status": AttemptStatus.ACCEPTED,
-        "provider_id": provider_id,
-        "sent_at": now,
-        "answered_at": now,
-    }
-
-
-def _dial(attempt: VerificationAttempt) -> None:
-    if attempt.status == AttemptStatus.REQUESTED:
-        get_dialer()(attempt.pk)
 
 
 def _begun_before(key: UUID, *, number: str, purpose: str) -> Verification | None:
@@ -301,20 +286,28 @@ def _refuse_other_user(verification: Verification, *, visitor: Visitor) -> None:
         raise VerificationEnded()
 
 
-def _claim_check(verification: Verification, *, now: datetime) -> None:
+def _claim_check(verification: Verification, *, now: datetime) -> bool:
     with own_transaction(Verification):
-        claimed = Verification.objects.filter(pk=verification.pk).claim_check(now=now)
-    if not claimed:
-        raise VerificationEnded()
+        return Verification.objects.filter(pk=verification.pk).claim_check(now=now)
 
 
-def _approve(verification: Verification, *, now: datetime) -> None:
+def _approve(verification: Verification, *, now: datetime) -> bool:
     with own_transaction(Verification):
         approved = Verification.objects.filter(pk=verification.pk).approve(now=now)
-    if not approved:
-        raise VerificationEnded()
-    verification.status, verification.approved_at = VerificationStatus.APPROVED, now
-    signals.verification_approved.send_robust(sender=Verification, verification=verification)
+    if approved:
+        verification.status, verification.approved_at = VerificationStatus.APPROVED, now
+    return approved
+
+
+def _ended(verification: Verification, *, now: datetime) -> VerificationEnded:
+    """Say why no code opens ``verification`` any more."""
+    verification.refresh_from_db(fields=["status", "checks", "consumed_at"])
+    state = verification.state(now=now)
+    if state == "exhausted":
+        return VerificationEnded(_("No tries are left for this call. Ask for a new one."))
+    if state in ("approved", "used", "canceled"):
+        return VerificationEnded(_("The code of this call was used, or the call was given up."))
+    return VerificationEnded()
 
 
 def _wrong_code(verification: Verification, *, visitor: Visitor) -> WrongCode:

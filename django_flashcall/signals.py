@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.dispatch import Signal
 
-# A call or SMS is about to be asked for.
+# A verification has begun, and its first call is about to be asked for.
 # Provided args: verification, attempt
 verification_started = Signal()
 

@@ -5,6 +5,7 @@ They hold no rules. What may be done is decided in ``services``; here it is aske
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from math import ceil
 from typing import Any
@@ -29,8 +30,9 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import FormView
 
 from . import door, limits, services
+from .clock import clock_time
 from .conf import get_login_redirect, get_settings
-from .exceptions import FlashCallError, clock_time
+from .exceptions import FlashCallError
 from .forms import CodeForm, PhoneForm
 from .models import Verification, VerificationAttempt
 from .words import AttemptStatus, Channel, Purpose
@@ -48,12 +50,16 @@ guarded = method_decorator(
 )
 
 
+METHODS = ["get", "head", "post", "options"]
+
+
 @guarded
 class LoginView(RedirectURLMixin, FormView):
     """Asks for the number, and has it called."""
 
     form_class = PhoneForm
     template_name = "django_flashcall/login.html"
+    http_method_names: Sequence[str] = METHODS
     redirect_authenticated_user = False
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -96,6 +102,7 @@ class CodeView(RedirectURLMixin, FormView):
 
     form_class = CodeForm
     template_name = "django_flashcall/code.html"
+    http_method_names: Sequence[str] = METHODS
     purpose: str = Purpose.LOGIN
     verification: Verification
 

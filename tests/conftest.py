@@ -10,6 +10,7 @@ from django.core.cache import cache
 
 from django_flashcall.door import Visitor
 from django_flashcall.providers import locmem
+from django_flashcall.simulator.testing import RunningSimulator, running_simulator
 
 
 @pytest.fixture(autouse=True)
@@ -35,6 +36,14 @@ def flashcall(settings: Any) -> Any:
         settings.FLASHCALL = {**settings.FLASHCALL, **keys}
 
     return change
+
+
+@pytest.fixture
+def simulator(settings: Any) -> Iterator[RunningSimulator]:
+    """Serve the provider's API on this machine; the simulator answers only in DEBUG."""
+    settings.DEBUG = True
+    with running_simulator() as running:
+        yield running
 
 
 @pytest.fixture

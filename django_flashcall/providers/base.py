@@ -19,6 +19,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 from django.core.checks import CheckMessage
+from django.core.checks import Error as CheckError
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
@@ -73,6 +74,21 @@ class BaseProvider:
     def check_deploy(self) -> list[CheckMessage]:
         """Say what must not reach production; asked by ``check --deploy`` only."""
         return []
+
+
+class StandIn(BaseProvider):
+    """A provider that calls nobody, for development and for tests."""
+
+    def check_deploy(self) -> list[CheckMessage]:
+        """Refuse to be the provider of a real site."""
+        return [
+            CheckError(
+                f"Phone login runs on {type(self).__name__}, which calls nobody.",
+                hint="Set FLASHCALL['PROVIDER'] to 'django_flashcall.providers.mobilgroup"
+                ".MobilgroupProvider', and give its api_key in FLASHCALL['OPTIONS'].",
+                id="django_flashcall.E010",
+            )
+        ]
 
 
 def load_provider() -> BaseProvider:

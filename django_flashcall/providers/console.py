@@ -6,15 +6,12 @@ import sys
 from decimal import Decimal
 from typing import TextIO
 
-from django.core.checks import CheckMessage
-from django.core.checks import Error as CheckError
-
 from ..codes import draw_code
 from ..words import Channel
-from .base import Answer, BaseProvider
+from .base import Answer, StandIn
 
 
-class ConsoleProvider(BaseProvider):
+class ConsoleProvider(StandIn):
     """Prints what a handset would show. Free of charge, and worthless as a proof."""
 
     own_code_channels = frozenset({Channel.VOICE, Channel.SMS})
@@ -36,17 +33,6 @@ class ConsoleProvider(BaseProvider):
     def sms(self, number: str, *, call_id: str = "", code: str = "") -> Answer:
         """Print the message."""
         return self._print(f"{number} reads {code}", code=code)
-
-    def check_deploy(self) -> list[CheckMessage]:
-        """Refuse to be the provider of a real site."""
-        return [
-            CheckError(
-                "Phone login runs on the console provider, which calls nobody.",
-                hint="Set FLASHCALL['PROVIDER'] to 'django_flashcall.providers.mobilgroup"
-                ".MobilgroupProvider' and give its api_key in FLASHCALL['OPTIONS'].",
-                id="django_flashcall.E010",
-            )
-        ]
 
     def _print(self, line: str, *, code: str) -> Answer:
         self.stream.write(f"flashcall: {line}\n")

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
+from threading import Thread
 from typing import Any
 
 import requests
@@ -37,13 +40,15 @@ class Wire:
         Raises ``NotSent`` or ``OutcomeUnknown``. A connection that could not be made is tried
         once more; nothing is repeated after a byte may have been sent.
         """
-        deadline = time.monotonic() + self.total_timeout.total_seconds()
+        total = self.total_timeout.total_seconds()
+        deadline = time.monotonic() + total
+        send = partial(self._send, url, payload, headers=headers, deadline=deadline)
         try:
-            return self._post(url, payload, headers=headers, deadline=deadline)
-        except NotSent:
-            return self._post(url, payload, headers=headers, deadline=deadline)
+            return _within(total, lambda: _twice(send))
+        except TimeoutError as error:
+            raise OutcomeUnknown("the answer takes too long") from error
 
-    def _post(
+    def _send(
         self, url: str, payload: Mapping[str, Any], *, headers: Mapping[str, str], deadline: float
     ) -> bytes:
         # A connection for each call: one that idles in a pool may be closed by the server just
@@ -65,10 +70,10 @@ class Wire:
                     stream=True,
                 )
                 return _read(response, deadline=deadline)
-            except (requests.RequestException, HTTPError) as error:
-                # SECURITY: the name only: the text of such errors holds the address and more.
+            except (requests.RequestException, HTTPError, UnicodeEncodeError) as error:
+                # SECURITY: the name only, and no cause: such errors hold the address and more.
                 kind = NotSent if was_never_sent(error) else OutcomeUnknown
-                raise kind(type(error).__name__) from error
+                raise kind(type(error).__name__) from None
 
     def _timeouts(self, deadline: float) -> tuple[float, float]:
         left = max(deadline - time.monotonic(), 0.001)
@@ -80,7 +85,8 @@ class Wire:
 
 def was_never_sent(error: Exception) -> bool:
     """Tell whether ``error`` came before the first byte of the request was written."""
-    if isinstance(error, requests.ConnectTimeout):
+    # An address or a key that cannot be written as HTTP is a ValueError, and was not written.
+    if isinstance(error, (requests.ConnectTimeout, ValueError)):
         return True
     # requests wraps urllib3's MaxRetryError, which keeps what happened as its reason.
     cause = _first(error.args)
@@ -89,6 +95,31 @@ def was_never_sent(error: Exception) -> bool:
         return True
     # A certificate that is not the provider's: the handshake failed, the key stayed here.
     return isinstance(_first(getattr(reason, "args", ())), ssl.SSLCertVerificationError)
+
+
+def _twice(send: Callable[[], bytes]) -> bytes:
+    try:
+        return send()
+    except NotSent:
+        return send()
+
+
+def _within(seconds: float, work: Callable[[], bytes]) -> bytes:
+    """Return what ``work`` returns, or raise ``TimeoutError`` after so many ``seconds``.
+
+    It runs in a thread: the time-outs of sockets bound one read each, so headers that trickle
+    would hold the visitor for ever, and none of them bounds a look-up of the name.
+    """
+    outcome: Future[bytes] = Future()
+    Thread(target=_settle, args=(outcome, work), daemon=True).start()
+    return outcome.result(timeout=seconds)
+
+
+def _settle(outcome: Future[bytes], work: Callable[[], bytes]) -> None:
+    try:
+        outcome.set_result(work())
+    except Exception as error:
+        outcome.set_exception(error)
 
 
 def _first(args: tuple[Any, ...]) -> Any:

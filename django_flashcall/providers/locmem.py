@@ -13,13 +13,10 @@ import itertools
 from dataclasses import dataclass
 from decimal import Decimal
 
-from django.core.checks import CheckMessage
-from django.core.checks import Error as CheckError
-
 from ..codes import draw_code
 from ..exceptions import ProviderRefused
 from ..words import Channel
-from .base import Answer, BaseProvider
+from .base import Answer, StandIn
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +35,7 @@ outbox: list[Delivery] = []
 _ids = itertools.count(1)
 
 
-class LocMemProvider(BaseProvider):
+class LocMemProvider(StandIn):
     """Behaves as mobilgroup does with its default options, but for the telephone."""
 
     own_code_channels = frozenset({Channel.VOICE})
@@ -61,16 +58,6 @@ class LocMemProvider(BaseProvider):
         if call is None:
             raise ProviderRefused("unknown_request")
         return self._deliver(Channel.SMS, number, code=call.code)
-
-    def check_deploy(self) -> list[CheckMessage]:
-        """Refuse to be the provider of a real site."""
-        return [
-            CheckError(
-                "Phone login runs on the provider for tests, which calls nobody.",
-                hint="Name the real provider in FLASHCALL['PROVIDER'].",
-                id="django_flashcall.E010",
-            )
-        ]
 
     def _deliver(self, channel: Channel, number: str, *, code: str) -> Answer:
         if self.error_code:

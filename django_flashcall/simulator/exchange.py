@@ -55,7 +55,8 @@ class Call:
     @property
     def speech(self) -> str:
         """Spell the code as it is spoken, twice where that was asked for."""
-        return ", ".join([" ".join(self.spoken)] * (2 if self.repeated else 1))
+        once = "\N{NO-BREAK SPACE}".join(self.spoken)
+        return f"{once}, {once}" if self.repeated else once
 
     @property
     def text(self) -> str:

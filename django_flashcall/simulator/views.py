@@ -137,7 +137,8 @@ def _handset(request: HttpRequest, form: ArrangeForm, status: int = 200) -> Http
     context = ringing | {
         "form": form,
         "fated_numbers": [(number, fault.label) for number, fault in FATED_NUMBERS.items()],
-        "paused": "paused" in request.GET,
+        # A refused form waits to be mended, and the address it went to cannot be refreshed.
+        "paused": form.is_bound or "paused" in request.GET,
         "query": urlencode({"number": ringing["number"]} if ringing["number"] else {}),
     }
     page = render_to_string("flashcall_simulator/handset.html", context)

@@ -1,0 +1,367 @@
+from __future__ import annotations
+
+import gzip
+import shutil
+import ssl
+import subprocess
+import time
+import traceback
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from django_flashcall.exceptions import NotSent, OutcomeUnknown, ProviderError
+from django_flashcall.providers.http import MAX_BODY, Wire
+
+from . import wire
+from .wire import Server
+
+KEY = "key-of-the-site"
+NUMBER = "79991234567"
+OK = b'{"result":"ok"}'
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with wire.serving() as server:
+        yield server
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[Server]:
+    """Return a second server, which must see nothing."""
+    with wire.serving() as server:
+        server.answers(OK)
+        yield server
+
+
+@pytest.fixture
+def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def make_wire(**options: Any) -> Wire:
+    """Return a wire that does not wait for long; time-outs are in seconds."""
+    seconds = {"connect_timeout": 0.3, "read_timeout": 0.3, "total_timeout": 0.6} | options
+    proxies = seconds.pop("proxies", {})
+    timeouts = {name: timedelta(seconds=value) for name, value in seconds.items()}
+    return Wire(proxies=proxies, **timeouts)
+
+
+def post(url: str, **options: Any) -> bytes:
+    headers = {"Authorization": KEY}
+    return make_wire(**options).post(url, {"number": NUMBER}, headers=headers)
+
+
+def seconds_until_unknown(url: str, **options: Any) -> float:
+    began = time.monotonic()
+    with pytest.raises(OutcomeUnknown):
+        post(url, **options)
+    return time.monotonic() - began
+
+
+class TestAnswer:
+    def test_the_payload_goes_out_once_as_json_with_our_headers(self, server: Server) -> None:
+        server.answers(OK)
+
+        assert post(server.url) == OK
+
+        [request] = server.requests
+        assert request.line == "POST /send/ HTTP/1.1"
+        assert request.body == b'{"number": "79991234567"}'
+        assert request.headers["content-type"] == "application/json"
+        assert request.headers["authorization"] == KEY
+        assert request.headers["accept-encoding"] == "identity"
+
+    @pytest.mark.parametrize("status", ["201 Created", "400 Bad Request", "500 Oops"])
+    def test_the_body_is_returned_whatever_the_status(self, server: Server, status: str) -> None:
+        server.answers(OK, status=status)
+
+        assert post(server.url) == OK
+
+    def test_a_chunked_body_is_put_together(self, server: Server) -> None:
+        server.script = wire.saying(
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+            b'8\r\n{"result\r\n7\r\n":"ok"}\r\n0\r\n\r\n'
+        )
+
+        assert post(server.url) == OK
+
+    def test_a_body_without_a_length_ends_with_the_connection(self, server: Server) -> None:
+        server.script = wire.saying(b"HTTP/1.1 200 OK\r\n\r\n" + OK)
+
+        assert post(server.url) == OK
+
+    def test_a_body_in_slow_pieces_within_the_deadline_is_taken(self, server: Server) -> None:
+        server.script = wire.trickling(OK, after=wire.response(OK)[: -len(OK)], every=0.01)
+
+        assert post(server.url, total_timeout=5) == OK
+
+    def test_a_server_that_hangs_up_after_each_answer_is_no_trouble(self, server: Server) -> None:
+        server.answers(OK)
+
+        assert [post(server.url) for _ in range(3)] == [OK, OK, OK]
+        assert server.connections == 3
+
+    def test_the_longest_body_allowed_is_taken(self, server: Server) -> None:
+        server.answers(b" " * MAX_BODY)
+
+        assert len(post(server.url, total_timeout=5)) == MAX_BODY
+
+
+class TestNeverSent:
+    def test_a_refused_connection_was_never_sent(self) -> None:
+        with wire.closed_port() as url, pytest.raises(NotSent, match="ConnectionError"):
+            post(url)
+
+    def test_a_name_that_leads_nowhere_was_never_sent(self) -> None:
+        with pytest.raises(NotSent):
+            post("http://nowhere.invalid/send/")
+
+    def test_a_connection_that_takes_too_long_is_tried_twice_at_most(self) -> None:
+        with wire.crowded() as listener:
+            port = listener.getsockname()[1]
+            began = time.monotonic()
+            with pytest.raises(NotSent, match="ConnectTimeout"):
+                post(f"http://127.0.0.1:{port}/send/", total_timeout=5)
+
+        assert 0.6 <= time.monotonic() - began < 0.9
+
+    def test_both_tries_share_one_deadline(self) -> None:
+        with wire.crowded() as listener:
+            port = listener.getsockname()[1]
+            began = time.monotonic()
+            with pytest.raises(NotSent):
+                post(f"http://127.0.0.1:{port}/send/", total_timeout=0.4)
+
+        assert time.monotonic() - began < 0.6
+
+    def test_a_second_try_that_connects_sends_one_request(self) -> None:
+        with wire.crowded() as listener:
+            url = f"http://127.0.0.1:{listener.getsockname()[1]}/send/"
+            server = Server(url=url, script=wire.saying(wire.response(OK)))
+            # After the first try has begun; the kernel itself would repeat it after a second.
+            with wire.accepting(listener, server=server, after=0.3):
+                assert post(url, connect_timeout=0.8, total_timeout=5) == OK
+
+        assert len(server.requests) == 1
+
+    @pytest.mark.parametrize(
+        ("url", "key"),
+        [
+            ("nonsense", KEY),
+            ("http://", KEY),
+            ("gopher://127.0.0.1/", KEY),
+            ("http://127.0.0.1/", f"{KEY}\n"),
+            ("http://127.0.0.1/", f" {KEY}"),
+            ("http://127.0.0.1/", f"{KEY}-ключ"),
+        ],
+    )
+    def test_a_request_that_cannot_be_made_was_never_sent(self, url: str, key: str) -> None:
+        with pytest.raises(NotSent) as caught:
+            make_wire().post(url, {"number": NUMBER}, headers={"Authorization": key})
+
+        assert KEY not in whole_text(caught.value)
+
+    def test_a_certificate_that_nobody_vouches_for_keeps_the_key_here(
+        self, server: Server, tmp_path: Path
+    ) -> None:
+        server.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        server.tls.load_cert_chain(self_signed(tmp_path))
+
+        with pytest.raises(NotSent, match="SSLError"):
+            post(server.url.replace("http://", "https://"))
+
+        assert server.requests == []
+
+
+class TestOutcomeUnknown:
+    def test_silence_after_the_request_is_unknown_and_nothing_is_repeated(
+        self, server: Server
+    ) -> None:
+        server.script = wire.silence
+
+        with pytest.raises(OutcomeUnknown, match="ReadTimeout"):
+            post(server.url)
+
+        assert len(server.requests) == 1
+
+    @pytest.mark.parametrize(
+        "script",
+        [
+            pytest.param(wire.hanging_up, id="closed without a word"),
+            pytest.param(wire.resetting_after(b""), id="reset without a word"),
+            pytest.param(wire.resetting_after(b"HTTP/1.1 200 OK\r\n"), id="reset in the head"),
+            pytest.param(wire.resetting_after(wire.response(OK)[:-5]), id="reset in the body"),
+            pytest.param(wire.saying(wire.response(OK)[:-5]), id="closed in the body"),
+            pytest.param(
+                wire.saying(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n"),
+                id="chunks without a length",
+            ),
+            pytest.param(wire.saying(b"\x00\x01 no HTTP \xff\r\n\r\n"), id="no HTTP at all"),
+            pytest.param(
+                wire.saying(b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 200 + b"\r\n"),
+                id="too many headers",
+            ),
+            pytest.param(wire.saying(wire.response(b" " * (MAX_BODY + 1))), id="too long"),
+        ],
+    )
+    def test_a_broken_answer_is_unknown_and_nothing_is_repeated(
+        self, server: Server, script: wire.Script
+    ) -> None:
+        server.script = script
+
+        with pytest.raises(OutcomeUnknown):
+            post(server.url, total_timeout=5)
+
+        assert len(server.requests) == 1
+
+    def test_an_endless_body_is_cut_off(self, server: Server) -> None:
+        server.script = wire.saying(b"HTTP/1.1 200 OK\r\n\r\n" + b" " * (4 * MAX_BODY))
+
+        with pytest.raises(OutcomeUnknown, match="too long"):
+            post(server.url, total_timeout=5)
+
+    def test_a_compressed_body_is_refused_unread(self, server: Server) -> None:
+        server.answers(gzip.compress(b" " * 1_000_000), Content_Encoding="gzip")
+
+        with pytest.raises(OutcomeUnknown, match="encoded"):
+            post(server.url)
+
+    @pytest.mark.parametrize(
+        "status", ["301 Moved", "302 Found", "303 See Other", "307 Again", "308 For Good"]
+    )
+    def test_a_redirect_is_never_followed(
+        self, server: Server, elsewhere: Server, status: str
+    ) -> None:
+        server.answers(b"", status=status, Location=elsewhere.url)
+
+        with pytest.raises(OutcomeUnknown, match="redirected"):
+            post(server.url)
+
+        assert len(server.requests) == 1
+        assert elsewhere.connections == 0
+
+
+class TestDeadline:
+    """The time-outs of ``requests`` bound one read each; ``total_timeout`` bounds them all."""
+
+    def test_a_body_that_trickles_is_cut_off(self, server: Server) -> None:
+        head = b"HTTP/1.1 200 OK\r\n\r\n"
+        server.script = wire.trickling(b" " * 100, after=head)
+
+        assert seconds_until_unknown(server.url) < 0.8
+
+    def test_chunks_that_trickle_are_cut_off(self, server: Server) -> None:
+        head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+        server.script = wire.trickling(b"1\r\n \r\n" * 20, after=head)
+
+        assert seconds_until_unknown(server.url) < 0.8
+
+    def test_the_head_of_a_chunk_that_trickles_is_cut_off(self, server: Server) -> None:
+        head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+        server.script = wire.trickling(b"1;" + b"x" * 40, after=head)
+
+        assert seconds_until_unknown(server.url) < 0.8
+
+    def test_headers_that_trickle_are_cut_off(self, server: Server) -> None:
+        server.script = wire.trickling(b"X-Slow: " + b"x" * 40, after=b"HTTP/1.1 200 OK\r\n")
+
+        assert seconds_until_unknown(server.url) < 0.8
+
+    def test_the_last_read_does_not_outlive_it(self, server: Server) -> None:
+        head = b"HTTP/1.1 200 OK\r\n\r\n"
+        server.script = wire.pausing(head, b"{", seconds=0.7)
+
+        assert seconds_until_unknown(server.url, read_timeout=0.9, total_timeout=1) < 1.3
+
+
+@pytest.mark.usefixtures("no_proxies")
+class TestEnvironment:
+    @pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"])
+    def test_proxies_of_the_environment_are_ignored(
+        self, server: Server, elsewhere: Server, monkeypatch: pytest.MonkeyPatch, name: str
+    ) -> None:
+        monkeypatch.setenv(name, elsewhere.url)
+        server.answers(OK)
+
+        assert post(server.url) == OK
+        assert elsewhere.connections == 0
+
+    def test_a_netrc_does_not_replace_our_key(
+        self, server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        netrc = tmp_path / "netrc"
+        netrc.write_text("machine 127.0.0.1 login somebody password else\n")
+        netrc.chmod(0o600)
+        monkeypatch.setenv("NETRC", str(netrc))
+        server.answers(OK)
+
+        post(server.url)
+
+        assert server.requests[0].headers["authorization"] == KEY
+
+    def test_a_proxy_that_was_asked_for_is_used(self, server: Server, elsewhere: Server) -> None:
+        post(server.url, proxies={"http": elsewhere.url})
+
+        assert elsewhere.requests[0].line == f"POST {server.url} HTTP/1.1"
+        assert server.connections == 0
+
+
+class TestSecrets:
+    @pytest.mark.parametrize(
+        "script",
+        [
+            pytest.param(wire.hanging_up, id="hanging up"),
+            pytest.param(wire.silence, id="silence"),
+            pytest.param(wire.saying(b"nonsense\r\n\r\n"), id="nonsense"),
+            pytest.param(
+                wire.saying(wire.response(b"", status="302 Found", Location="/")), id="redirect"
+            ),
+        ],
+    )
+    def test_neither_key_nor_number_is_in_the_text_of_an_error(
+        self, server: Server, script: wire.Script
+    ) -> None:
+        server.script = script
+
+        with pytest.raises(ProviderError) as caught:
+            post(server.url)
+
+        assert KEY not in whole_text(caught.value)
+        assert NUMBER not in whole_text(caught.value)
+
+    def test_the_password_of_a_proxy_is_not_shown(self) -> None:
+        assert "hunter2" not in repr(Wire(proxies={"https": "http://me:hunter2@proxy"}))
+
+    def test_the_password_of_a_proxy_is_in_no_error(self, server: Server) -> None:
+        with wire.closed_port() as url:
+            proxy = url.replace("http://", "http://me:hunter2@")
+            with pytest.raises(ProviderError) as caught:
+                post(server.url, proxies={"http": proxy})
+
+        assert "hunter2" not in whole_text(caught.value)
+        assert server.connections == 0
+
+
+def whole_text(error: BaseException) -> str:
+    """Return all that a log with a traceback would show of ``error`` and its causes."""
+    return repr(error) + "".join(traceback.format_exception(error))
+
+
+def self_signed(folder: Path) -> Path:
+    """Return a file with a key and a certificate that it signed itself."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("openssl makes the certificate")
+    key, certificate = folder / "key.pem", folder / "certificate.pem"
+    options = ["-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    files = ["-keyout", str(key), "-out", str(certificate)]
+    subprocess.run([openssl, "req", *options, *files], check=True, capture_output=True)
+    both = folder / "both.pem"
+    both.write_text(key.read_text() + certificate.read_text())
+    return both

@@ -1,0 +1,496 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from django_flashcall.exceptions import NotSent, OutcomeUnknown, ProviderRefused
+from django_flashcall.providers.mobilgroup import URL, MobilgroupProvider
+from django_flashcall.words import Channel, ErrorCode
+
+from . import wire
+from .wire import Server
+
+KEY = "key-of-the-site"
+NUMBER = "+79999999999"
+
+#: The answer of the description, with a code in the place of its XXXX.
+OK = {"result": "ok", "id": "1234", "number": "79999999999", "price": "0.35", "code": "1234"}
+
+#: The examples 1 to 6 of the description, without their section "security".
+FLASH_CALL = '{"number": "79999999999", "capacity": "4"}'
+VOICE_OF_THE_CALLER = '{"number": "79999999999", "voice": {}}'
+VOICE = '{"number": "79999999999", "voice": {"code": "1234"}}'
+VOICE_REPEATED = '{"number": "79999999999", "voice": {"code": "1234", "repeat": "1"}}'
+VOICE_FROM_OUR_NUMBER = (
+    '{"number": "79999999999", "voice": {"code": "1234", "repeat": "1", "ani": "74959999999"}}'
+)
+SMS = '{"sms": {"id": "1234"}}'
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with wire.serving() as server:
+        answer(server)
+        yield server
+
+
+def answer(server: Server, *, status: str = "200 OK", **changes: Any) -> None:
+    """Answer as the description does, with ``changes``."""
+    server.answers(json.dumps(OK | changes).encode(), status=status)
+
+
+def refuse(server: Server, error_code: Any, *, status: str = "200 OK") -> None:
+    reply = {"result": "error", "error_code": error_code}
+    server.answers(json.dumps(reply).encode(), status=status)
+
+
+def provider_at(server: Server, **options: Any) -> MobilgroupProvider:
+    return MobilgroupProvider(api_key=KEY, url=server.url, **options)
+
+
+def ask(provider: MobilgroupProvider, example: str) -> None:
+    """Ask for what ``example`` of the description asks for."""
+    if example == SMS:
+        provider.sms(NUMBER, call_id="1234")
+    elif example == FLASH_CALL:
+        provider.flash_call(NUMBER, length=4)
+    else:
+        provider.voice(NUMBER, code="1234" if "code" in example else "")
+
+
+def short(value: object) -> str:
+    """Name a value of a table; a text and a number are told apart."""
+    return repr(value)[:40]
+
+
+EXAMPLES = pytest.mark.parametrize(
+    ("example", "options"),
+    [
+        pytest.param(FLASH_CALL, {}, id="1 flash call"),
+        pytest.param(VOICE_OF_THE_CALLER, {"voice_code": "caller"}, id="2 voice, caller's digits"),
+        pytest.param(VOICE, {"repeat": False}, id="3 voice, own code"),
+        pytest.param(VOICE_REPEATED, {}, id="4 voice, own code twice"),
+        pytest.param(VOICE_FROM_OUR_NUMBER, {"ani": "74959999999"}, id="5 voice, own number"),
+        pytest.param(SMS, {}, id="6 SMS"),
+    ],
+)
+
+
+class TestRequest:
+    @EXAMPLES
+    def test_is_the_description_to_the_byte_with_the_key_in_the_header(
+        self, server: Server, example: str, options: dict[str, Any]
+    ) -> None:
+        ask(provider_at(server, **options), example)
+
+        [request] = server.requests
+        assert request.line.startswith("POST ")
+        assert request.body.decode() == example
+        assert request.headers["authorization"] == KEY
+        assert request.headers["content-type"] == "application/json"
+
+    @EXAMPLES
+    def test_is_the_description_with_the_key_in_the_body(
+        self, server: Server, example: str, options: dict[str, Any]
+    ) -> None:
+        ask(provider_at(server, auth="body", **options), example)
+
+        [request] = server.requests
+        assert json.loads(request.body) == {"security": {"apiKey": KEY}, **json.loads(example)}
+        assert "authorization" not in request.headers
+
+    def test_asks_for_as_many_digits_as_a_code_has(self, server: Server) -> None:
+        answer(server, code="123456")
+
+        assert provider_at(server).flash_call(NUMBER, length=6).code == "123456"
+        assert json.loads(server.requests[0].body)["capacity"] == "6"
+
+    def test_names_our_code_of_a_flash_call_only_if_there_is_one(self, server: Server) -> None:
+        provider_at(server, flash_code=True).flash_call(NUMBER, length=4, code="0042")
+
+        assert json.loads(server.requests[0].body) == {
+            "number": "79999999999",
+            "capacity": "4",
+            "flashcall": {"code": "0042"},
+        }
+
+    def test_goes_to_the_address_of_the_description_by_default(self) -> None:
+        assert MobilgroupProvider(api_key=KEY).url == URL
+        assert URL == "https://voice.mobilgroup.ru/api/voice-password/send/"
+
+
+class TestRefusal:
+    @pytest.mark.parametrize(
+        "error_code",
+        [
+            "unknown_request",
+            "authorisation_failed",
+            "user_disabled",
+            "number_is_empty",
+            "number_not_valid",
+            "number_not_permitted",
+            "not_enough_money",
+            "ani_phone_not_valid",
+            "number_in_spam_list",
+            "code_not_valid",
+        ],
+    )
+    @pytest.mark.parametrize("status", ["200 OK", "400 Bad Request", "500 Oops"])
+    def test_is_judged_by_the_body_whatever_the_status(
+        self, server: Server, error_code: str, status: str
+    ) -> None:
+        refuse(server, error_code, status=status)
+
+        with pytest.raises(ProviderRefused) as caught:
+            provider_at(server).flash_call(NUMBER, length=4)
+
+        assert caught.value.error_code == ErrorCode(error_code)
+
+    @pytest.mark.parametrize(
+        ("sent", "kept"),
+        [
+            ("Описание ошибки", "Описание ошибки"),
+            ("x" * 1000, "x" * 64),
+            ("one\ntwo\x00\x1b[31m", "one�two��[31m"),
+            ("\u202eevil", "�evil"),
+            ("\ud800", "�"),
+            (17, "17"),
+            ("", "unnamed"),
+            (None, "unnamed"),
+            (True, "unnamed"),
+            ({"code": 1}, "unnamed"),
+        ],
+        ids=short,
+    )
+    def test_that_is_not_listed_is_kept_as_it_came_but_short_and_printable(
+        self, server: Server, sent: Any, kept: str
+    ) -> None:
+        refuse(server, sent)
+
+        with pytest.raises(ProviderRefused) as caught:
+            provider_at(server).flash_call(NUMBER, length=4)
+
+        assert caught.value.error_code == kept
+
+    @pytest.mark.parametrize(
+        "ask_for",
+        [
+            pytest.param(lambda provider: provider.voice(NUMBER, code="1234"), id="voice"),
+            pytest.param(lambda provider: provider.sms(NUMBER, call_id="1"), id="sms"),
+        ],
+    )
+    def test_is_the_same_on_every_channel(self, server: Server, ask_for: Any) -> None:
+        refuse(server, "not_enough_money")
+
+        with pytest.raises(ProviderRefused, match="not_enough_money"):
+            ask_for(provider_at(server))
+
+
+class TestAnswer:
+    def test_brings_id_price_and_code(self, server: Server) -> None:
+        answered = provider_at(server).flash_call(NUMBER, length=4)
+
+        assert (answered.id, answered.price, answered.code) == ("1234", Decimal("0.35"), "1234")
+
+    @pytest.mark.parametrize(
+        ("sent", "kept"),
+        [
+            ("1234", "1234"),
+            (1234, "1234"),
+            (10**20, "1" + "0" * 20),
+            ("x" * 100, "x" * 64),
+            (None, ""),
+            (False, ""),
+            ([1], ""),
+        ],
+        ids=short,
+    )
+    def test_has_an_id_that_is_text_or_number(self, server: Server, sent: Any, kept: str) -> None:
+        answer(server, id=sent)
+
+        assert provider_at(server).flash_call(NUMBER, length=4).id == kept
+
+    @pytest.mark.parametrize(
+        ("sent", "read"),
+        [
+            ("0.35", Decimal("0.35")),
+            (0.35, Decimal("0.35")),
+            (1, Decimal(1)),
+            ("0", Decimal(0)),
+            ("10000", Decimal(10000)),
+            ("10000.01", None),
+            ("1e9", None),
+            ("1e999999999999999999", None),
+            ("9" * 5000, None),
+            ("-0.35", None),
+            ("0,35", None),
+            ("free", None),
+            ("NaN", None),
+            ("sNaN", None),
+            ("Infinity", None),
+            ("1_000", None),
+            ("٠.٣٥", None),
+            ("", None),
+            (None, None),
+            (True, None),
+            ([], None),
+            ({"RUB": "0.35"}, None),
+        ],
+        ids=short,
+    )
+    def test_is_used_whatever_it_says_about_money(
+        self, server: Server, sent: Any, read: Decimal | None
+    ) -> None:
+        answer(server, price=sent)
+
+        answered = provider_at(server).flash_call(NUMBER, length=4)
+
+        assert answered.price == read
+        assert answered.code == "1234"
+
+    def test_without_a_price_is_used(self, server: Server) -> None:
+        server.answers(b'{"result":"ok","id":"1","number":"79999999999","code":"1234"}')
+
+        assert provider_at(server).flash_call(NUMBER, length=4).price is None
+
+    @pytest.mark.parametrize(
+        ("sent", "code"),
+        [("0042", "0042"), (42, "0042"), (0, "0000"), (1234, "1234")],
+    )
+    def test_keeps_the_zeros_of_a_code(self, server: Server, sent: Any, code: str) -> None:
+        answer(server, code=sent)
+
+        assert provider_at(server).flash_call(NUMBER, length=4).code == code
+
+    @pytest.mark.parametrize(
+        "sent",
+        [
+            *("", None, True, 12.5, [], ["1234"], {"code": "1234"}),
+            *("123", "12345", 12345, -123, 10**30, "12a4", "١٢٣٤", "²²²²", " 123", "XXXX"),
+        ],
+        ids=short,
+    )
+    def test_without_a_usable_code_is_unknown(self, server: Server, sent: Any) -> None:
+        answer(server, code=sent)
+
+        with pytest.raises(OutcomeUnknown, match="code") as caught:
+            provider_at(server).flash_call(NUMBER, length=4)
+
+        assert "1234" not in str(caught.value)
+        assert len(server.requests) == 1
+
+    def test_that_lacks_the_code_is_unknown(self, server: Server) -> None:
+        server.answers(b'{"result":"ok","id":"1","number":"79999999999","price":"0.35"}')
+
+        with pytest.raises(OutcomeUnknown, match="no code"):
+            provider_at(server).flash_call(NUMBER, length=4)
+
+    @pytest.mark.parametrize(
+        "sent", ["79999999998", 79999999998, "", None, [], "9999999999"], ids=short
+    )
+    def test_about_another_number_is_unknown(self, server: Server, sent: Any) -> None:
+        answer(server, number=sent)
+
+        with pytest.raises(OutcomeUnknown, match="another number"):
+            provider_at(server).flash_call(NUMBER, length=4)
+
+    def test_may_write_the_number_as_a_number(self, server: Server) -> None:
+        answer(server, number=79999999999)
+
+        assert provider_at(server).flash_call(NUMBER, length=4).code == "1234"
+
+    def test_after_a_byte_order_mark_is_read(self, server: Server) -> None:
+        server.answers(b"\xef\xbb\xbf" + json.dumps(OK).encode())
+
+        assert provider_at(server).flash_call(NUMBER, length=4).code == "1234"
+
+    @pytest.mark.parametrize("status", ["200 OK", "502 Bad Gateway"])
+    @pytest.mark.parametrize(
+        "body",
+        [
+            pytest.param(b"", id="empty"),
+            pytest.param(b"<html>502 Bad Gateway</html>", id="HTML"),
+            pytest.param(b"[]", id="list"),
+            pytest.param(b"null", id="null"),
+            pytest.param(b'"ok"', id="text"),
+            pytest.param(b"{}", id="empty object"),
+            pytest.param(b'{"result": "OK"}', id="another result"),
+            pytest.param(b'{"result": ["ok"]}', id="result in a list"),
+            pytest.param(b'{"result": "ok"', id="cut off"),
+            pytest.param(b'{"result": "ok"} {}', id="two objects"),
+            pytest.param(b'{"result": "ok", "price": NaN, "code": "1234"}', id="NaN"),
+            pytest.param(b'{"result": "ok", "price": -Infinity, "code": "1234"}', id="infinity"),
+            pytest.param(b'{"result": "ok", "code": "1234", "code": "4321"}', id="key twice"),
+            pytest.param(b'{"result": "error", "result": "ok", "code": "1234"}', id="result twice"),
+            pytest.param(b"[" * 60_000, id="deep"),
+            pytest.param(b'{"a":' * 10_000 + b"1" + b"}" * 10_000, id="deep and complete"),
+            pytest.param(b'{"result": "ok", "id": ' + b"1" * 5000 + b"}", id="endless number"),
+            pytest.param(b'{"result": "\xff"}', id="not UTF-8"),
+            pytest.param('{"result": "ok"}'.encode("utf-16"), id="UTF-16"),
+        ],
+        ids=short,
+    )
+    def test_that_is_none_is_unknown_and_nothing_is_repeated(
+        self, server: Server, body: bytes, status: str
+    ) -> None:
+        server.answers(body, status=status)
+
+        with pytest.raises(OutcomeUnknown):
+            provider_at(server, total_timeout=timedelta(seconds=5)).flash_call(NUMBER, length=4)
+
+        assert len(server.requests) == 1
+
+    def test_that_never_comes_is_unknown(self, server: Server) -> None:
+        server.script = wire.silence
+        provider = provider_at(server, read_timeout=timedelta(seconds=0.3))
+
+        with pytest.raises(OutcomeUnknown):
+            provider.flash_call(NUMBER, length=4)
+
+        assert len(server.requests) == 1
+
+    def test_of_a_closed_door_was_never_sent(self) -> None:
+        with wire.closed_port() as url, pytest.raises(NotSent):
+            MobilgroupProvider(api_key=KEY, url=url).flash_call(NUMBER, length=4)
+
+
+class TestFlashCode:
+    def test_of_the_answer_counts_if_it_names_one(self, server: Server) -> None:
+        answer(server, code="9876")
+
+        provider = provider_at(server, flash_code=True)
+
+        assert provider.flash_call(NUMBER, length=4, code="1234").code == "9876"
+
+    def test_counts_if_the_answer_names_none(self, server: Server) -> None:
+        answer(server, code="")
+
+        provider = provider_at(server, flash_code=True)
+
+        assert provider.flash_call(NUMBER, length=4, code="1234").code == "1234"
+
+
+class TestVoice:
+    @pytest.mark.parametrize("sent", ["", None, "1234", 1234], ids=short)
+    def test_speaks_our_code_whether_the_answer_repeats_it_or_not(
+        self, server: Server, sent: Any
+    ) -> None:
+        answer(server, code=sent)
+
+        assert provider_at(server).voice(NUMBER, code="1234").code == "1234"
+
+    @pytest.mark.parametrize("sent", ["4321", "12345"])
+    def test_that_spoke_another_code_is_unknown(self, server: Server, sent: str) -> None:
+        answer(server, code=sent)
+
+        with pytest.raises(OutcomeUnknown):
+            provider_at(server).voice(NUMBER, code="1234")
+
+    def test_speaks_the_callers_digits_which_the_answer_names(self, server: Server) -> None:
+        answer(server, code="0042")
+
+        assert provider_at(server, voice_code="caller").voice(NUMBER).code == "0042"
+
+    def test_of_the_callers_digits_is_unknown_if_the_answer_names_none(
+        self, server: Server
+    ) -> None:
+        answer(server, code="")
+
+        with pytest.raises(OutcomeUnknown, match="no code"):
+            provider_at(server, voice_code="caller").voice(NUMBER)
+
+
+class TestSms:
+    @pytest.mark.parametrize(
+        "body",
+        [
+            b'{"result":"ok"}',
+            b'{"result":"ok","id":"1234","price":"2.1"}',
+            b'{"result":"ok","id":1234,"number":"79999999999","price":"2.1","code":"1234"}',
+            b'{"result":"ok","id":"1234","number":"","price":"2.1","code":""}',
+        ],
+    )
+    def test_need_not_repeat_anything(self, server: Server, body: bytes) -> None:
+        server.answers(body)
+
+        assert provider_at(server).sms(NUMBER, call_id="1234").code == ""
+
+
+class TestOptions:
+    @pytest.mark.parametrize(
+        ("options", "channels"),
+        [
+            ({}, {Channel.VOICE}),
+            ({"voice_code": "caller"}, set()),
+            ({"flash_code": True}, {Channel.VOICE, Channel.FLASH_CALL}),
+            ({"flash_code": True, "voice_code": "caller"}, {Channel.FLASH_CALL}),
+        ],
+    )
+    def test_say_on_which_channels_the_code_is_ours(
+        self, options: dict[str, Any], channels: set[str]
+    ) -> None:
+        assert MobilgroupProvider(api_key=KEY, **options).own_code_channels == channels
+
+    @pytest.mark.parametrize(
+        ("total", "deadline"),
+        [(25, timedelta(minutes=1)), (45, timedelta(seconds=90))],
+    )
+    def test_leave_the_sweep_time_enough(self, total: int, deadline: timedelta) -> None:
+        provider = MobilgroupProvider(api_key=KEY, total_timeout=timedelta(seconds=total))
+
+        assert provider.deadline == deadline
+
+    def test_that_are_right_are_not_complained_of(self) -> None:
+        assert MobilgroupProvider(api_key=KEY).check() == []
+        assert MobilgroupProvider(api_key=KEY, auth="body", voice_code="caller").check() == []
+
+    @pytest.mark.parametrize(
+        ("option", "value"),
+        [
+            ("api_key", ""),
+            ("auth", "headers"),
+            ("voice_code", "ours"),
+            # Each of these would make every call fail, and be recorded as unknown.
+            ("api_key", f"{KEY}\n"),
+            ("api_key", "ключ"),
+            ("url", "voice.mobilgroup.ru"),
+            ("connect_timeout", 3),
+            ("read_timeout", 20),
+        ],
+    )
+    def test_that_are_wrong_are_named(self, option: str, value: Any) -> None:
+        options = {"api_key": KEY, option: value}
+
+        [message] = MobilgroupProvider(**options).check()
+
+        assert message.id == "django_flashcall.E011"
+        assert f"'{option}'" in message.msg
+        assert KEY not in str(message)
+
+    @pytest.mark.parametrize(
+        ("url", "ids"),
+        [
+            (URL, []),
+            ("https://vp.voicepassword.ru/api/voice-password/send/", []),
+            ("http://voice.mobilgroup.ru/api/voice-password/send/", ["django_flashcall.E012"]),
+            ("http://127.0.0.1:8000/simulator/", ["django_flashcall.E012"]),
+        ],
+    )
+    def test_without_tls_are_refused_in_production(self, url: str, ids: list[str]) -> None:
+        messages = MobilgroupProvider(api_key=KEY, url=url).check_deploy()
+
+        assert [message.id for message in messages] == ids
+
+    def test_without_tls_are_fine_at_home(self) -> None:
+        assert MobilgroupProvider(api_key=KEY, url="http://127.0.0.1:8000/").check() == []
+
+    def test_do_not_show_the_key(self) -> None:
+        provider = MobilgroupProvider(api_key=KEY)
+
+        assert KEY not in repr(provider)
+        assert KEY not in repr(provider.wire)

@@ -1,0 +1,180 @@
+"""What a verification costs the database, pinned: statements, commits, and none while ringing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+import time_machine
+from django.contrib.auth import authenticate
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from django_flashcall import services
+from django_flashcall.door import Visitor
+from django_flashcall.exceptions import WrongCode
+from django_flashcall.models import Verification
+from django_flashcall.providers.base import Answer
+from django_flashcall.providers.locmem import Delivery, LocMemProvider
+from django_flashcall.words import Channel, Purpose
+
+from .factories import PhoneFactory, PriceFactory, UsageFactory, UserFactory
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+NUMBER = "+79991234567"
+NOON = datetime(2026, 3, 4, 9, 0, tzinfo=UTC)
+MIDNIGHT = datetime(2026, 3, 3, 21, 0, tzinfo=UTC)  # in Moscow
+VISITOR = Visitor(address="203.0.113.7")
+FRAME = ("BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE", "SET ", "PRAGMA")
+
+seen_while_asked: list[bool] = []
+
+
+class WatchingProvider(LocMemProvider):
+    """Notes whether a transaction is open while it is asked."""
+
+    def _deliver(self, channel: Channel, number: str, *, code: str) -> Answer:
+        seen_while_asked.append(connection.in_atomic_block)
+        return super()._deliver(channel, number, code=code)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """How many statements, and how many transactions of our own."""
+
+    statements: int
+    transactions: int
+
+
+def cost_of(work: Callable[[], Any]) -> Cost:
+    """Do ``work`` and count what it asks of the database."""
+    with CaptureQueriesContext(connection) as captured:
+        work()
+    words = [str(query["sql"]).upper() for query in captured.captured_queries]
+    return Cost(
+        statements=sum(not sql.startswith(FRAME) for sql in words),
+        transactions=sum(sql == "COMMIT" for sql in words),
+    )
+
+
+def start() -> Verification:
+    """Start a login."""
+    return services.start_verification(NUMBER, purpose=Purpose.LOGIN, visitor=VISITOR)
+
+
+def log_in(verification: Verification) -> Any:
+    """Use an approval up."""
+    return authenticate(None, verification=verification)
+
+
+@pytest.fixture
+def present() -> None:
+    """Have the rows that a start locks, and a price list that knows the price."""
+    PhoneFactory(number=NUMBER)
+    UsageFactory(scope="", since=MIDNIGHT)
+    PriceFactory(prefix="+7", amount=Decimal("0.35"))
+
+
+@pytest.fixture(autouse=True)
+def clock() -> Any:
+    """Stop the time at noon in Moscow."""
+    with time_machine.travel(NOON, tick=False) as clock:
+        yield clock
+
+
+@pytest.mark.usefixtures("present")
+def test_a_start_stays_within_its_budget() -> None:
+    cost = cost_of(start)
+    assert cost.statements <= 12
+    assert cost == Cost(12, 2)
+
+
+@pytest.mark.usefixtures("present")
+def test_a_start_at_another_price_than_foretold_settles_it() -> None:
+    PriceFactory(prefix="+7999", amount=Decimal("0.50"))
+    cost = cost_of(start)
+    assert cost == Cost(13, 2)
+
+
+def test_a_first_number_stays_within_its_budget() -> None:
+    UsageFactory(scope="", since=MIDNIGHT)
+    PriceFactory(prefix="+7", amount=Decimal("0.35"))
+    cost = cost_of(start)
+    assert cost.statements <= 14
+    assert cost == Cost(14, 3)
+
+
+def test_the_first_number_of_a_day_adds_the_row_of_the_day() -> None:
+    PriceFactory(prefix="+7", amount=Decimal("0.35"))
+    assert cost_of(start) == Cost(15, 4)
+
+
+@pytest.mark.usefixtures("present")
+@pytest.mark.parametrize("channel", [Channel.FLASH_CALL, Channel.VOICE, Channel.SMS])
+def test_a_resend_stays_within_its_budget(channel: str, clock: time_machine.Coordinates) -> None:
+    verification = start()
+    clock.shift(timedelta(minutes=1))
+    cost = cost_of(lambda: services.resend(verification, visitor=VISITOR, channel=channel))
+    assert cost.transactions == 2
+    assert cost.statements <= 11
+
+
+@pytest.mark.usefixtures("present")
+def test_a_right_code_is_three_statements(outbox: list[Delivery]) -> None:
+    verification = start()
+    code = outbox[0].code
+    cost = cost_of(lambda: services.check_code(verification, code, visitor=VISITOR))
+    assert cost == Cost(3, 2)
+
+
+@pytest.mark.usefixtures("present")
+def test_a_wrong_code_is_three_statements(outbox: list[Delivery]) -> None:
+    verification = start()
+    wrong = "1111" if outbox[0].code == "0000" else "0000"
+
+    def check() -> None:
+        with pytest.raises(WrongCode):
+            services.check_code(verification, wrong, visitor=VISITOR)
+
+    assert cost_of(check) == Cost(3, 1)
+
+
+@pytest.mark.usefixtures("present")
+def test_a_login_of_a_known_number_is_three_statements(outbox: list[Delivery]) -> None:
+    verification = start()
+    verification.phone.user = UserFactory()
+    verification.phone.save()
+    services.check_code(verification, outbox[0].code, visitor=VISITOR)
+    assert cost_of(lambda: log_in(verification)) == Cost(3, 1)
+
+
+@pytest.mark.usefixtures("present")
+def test_a_login_of_a_new_number_is_six_statements(outbox: list[Delivery]) -> None:
+    verification = services.check_code(start(), outbox[0].code, visitor=VISITOR)
+    assert cost_of(lambda: log_in(verification)) == Cost(6, 2)
+
+
+@pytest.mark.usefixtures("present")
+def test_a_start_costs_the_same_as_the_record_grows(clock: time_machine.Coordinates) -> None:
+    first = cost_of(start)
+    clock.shift(timedelta(minutes=1))
+    second = cost_of(start)
+    assert first == second
+
+
+@pytest.mark.usefixtures("present")
+def test_no_transaction_is_open_while_the_provider_is_asked(
+    flashcall: Any, clock: time_machine.Coordinates
+) -> None:
+    flashcall(PROVIDER="tests.test_query_counts.WatchingProvider")
+    seen_while_asked.clear()
+    verification = start()
+    for seconds in (60, 120):
+        clock.shift(timedelta(seconds=seconds))
+        services.resend(verification, visitor=VISITOR)
+    assert seen_while_asked == [False, False, False]
