@@ -16,7 +16,9 @@ def day_of(moment: datetime) -> datetime:
 
 def clock_time(moment: datetime) -> str:
     """Write ``moment`` as the visitor's clock shows it, in whole minutes and never too early."""
-    local = _local(moment + timedelta(seconds=59), zone=timezone.get_current_timezone())
+    local = _local(
+        moment + timedelta(minutes=1) - timedelta.resolution, zone=timezone.get_current_timezone()
+    )
     today = _local(timezone.now(), zone=timezone.get_current_timezone())
     return date_format(local, "H:i" if local.date() == today.date() else "j E, H:i")
 

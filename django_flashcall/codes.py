@@ -81,6 +81,7 @@ def _digest(code: str, *, number: str, key: UUID, secret: str | bytes) -> str:
 
 
 def _wrong_length(length: int, *, lengths: Collection[int]) -> str:
-    if length < min(lengths):
-        return _("Too few digits: enter %d.") % min(lengths)
-    return _("Too many digits: enter %d.") % max(lengths)
+    expected = min(lengths) if length < min(lengths) else max(lengths)
+    if length < expected:
+        return _("Too few digits: enter %d.") % expected
+    return _("Too many digits: enter %d.") % expected

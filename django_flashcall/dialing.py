@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import logging
 import secrets
+from decimal import Decimal
+from functools import partial
+from typing import Any
 
 from django.utils import timezone
 
 from . import limits
 from .codes import draw_code, make_digest
 from .exceptions import NotSent, OutcomeUnknown, ProviderError, ProviderRefused
+from .limits import NOTHING
 from .models import VerificationAttempt
 from .phone import mask
 from .providers.base import Answer, BaseProvider, load_provider
 from .signals import attempt_finished
-from .transactions import own_transaction, repeat_on_deadlock
-from .words import ERRORS_OF_THE_NUMBER, Channel, ErrorCode
+from .transactions import own_transaction, refuse_open_transaction, repeat_on_deadlock
+from .words import ERRORS_OF_THE_NUMBER, AttemptStatus, Channel, ErrorCode
 
 logger = logging.getLogger(__name__)
+
+#: A price beyond this is a mistake, and not recorded.
+MAX_PRICE = Decimal(10_000)
 
 
 def dial(attempt_id: int) -> None:
@@ -32,10 +39,9 @@ def dial(attempt_id: int) -> None:
     # The intent with the digest of our own code is durable before the request: should the answer
     # be lost, the code can be checked all the same.
     digest = _digest(attempt, code) if code else ""
-    claimed = VerificationAttempt.objects.filter(pk=attempt_id).claim_dial(
-        now=timezone.now(), code_digest=digest
-    )
-    if claimed:
+    refuse_open_transaction(VerificationAttempt)
+    this = VerificationAttempt.objects.filter(pk=attempt_id)
+    if this.claim_dial(now=timezone.now(), code_digest=digest):
         _record(attempt, outcome=_ask(provider, attempt, code=code))
         attempt_finished.send_robust(sender=VerificationAttempt, attempt=attempt)
 
@@ -63,8 +69,11 @@ def _ask(
 
 def _place(provider: BaseProvider, attempt: VerificationAttempt, *, code: str) -> Answer:
     number = attempt.verification.number
+    if not attempt.is_wanted(now=timezone.now()):
+        # A queue may be slow: no call is placed that could not be used.
+        raise NotSent("nobody waits for it any more")
     if attempt.verification.is_decoy:
-        return Answer(id="decoy", price=limits.NOTHING, code=code)
+        return Answer(id="decoy", price=NOTHING, code=code)
     if attempt.channel == Channel.SMS:
         return provider.sms(number, call_id=attempt.call_id, code=code)
     if attempt.channel == Channel.VOICE:
@@ -73,40 +82,52 @@ def _place(provider: BaseProvider, attempt: VerificationAttempt, *, code: str) -
 
 
 def _record(attempt: VerificationAttempt, *, outcome: Answer | ProviderError) -> None:
-    if isinstance(outcome, Answer):
-        repeat_on_deadlock(lambda: _accept(attempt, outcome))
-    elif isinstance(outcome, ProviderRefused):
-        repeat_on_deadlock(lambda: _reject(attempt, error_code=outcome.error_code))
-    elif isinstance(outcome, NotSent):
-        repeat_on_deadlock(lambda: _reject(attempt, error_code=ErrorCode.NOT_SENT))
-    else:
-        repeat_on_deadlock(lambda: _lose(attempt))
-    attempt.refresh_from_db()
+    fields = _fields(attempt, outcome=outcome)
+    repeat_on_deadlock(partial(_keep, attempt, fields=fields))
+    for name, value in fields.items():
+        setattr(attempt, name, value)
     _log(attempt, outcome=outcome)
 
 
-def _accept(attempt: VerificationAttempt, answer: Answer) -> None:
-    known = {"code_digest": _digest(attempt, answer.code)} if answer.code else {}
+def _fields(attempt: VerificationAttempt, *, outcome: Answer | ProviderError) -> dict[str, Any]:
+    """Return what an outcome says about the attempt, its status first."""
+    fields: dict[str, Any] = {"status": AttemptStatus.UNKNOWN, "answered_at": timezone.now()}
+    if isinstance(outcome, Answer):
+        fields |= {"status": AttemptStatus.ACCEPTED, "provider_id": outcome.id}
+        fields |= {"price": _price(outcome)}
+        return fields | _code_fields(attempt, code=outcome.code)
+    if isinstance(outcome, (ProviderRefused, NotSent)):
+        # Nothing rang: no code of it counts, and nothing is reserved for it any more.
+        fields |= {"status": AttemptStatus.REJECTED, "code_digest": "", "reserved": NOTHING}
+        return fields | {"error_code": getattr(outcome, "error_code", ErrorCode.NOT_SENT)}
+    return fields
+
+
+def _price(answer: Answer) -> Decimal | None:
+    """Return the price if it can be one: a reply that is wrong about money is right about codes."""
+    price = answer.price
+    if not isinstance(price, Decimal) or not price.is_finite():
+        return None
+    return price if 0 <= price <= MAX_PRICE else None
+
+
+def _code_fields(attempt: VerificationAttempt, *, code: str) -> dict[str, Any]:
+    return {"code_digest": _digest(attempt, code)} if code else {}
+
+
+def _keep(attempt: VerificationAttempt, *, fields: dict[str, Any]) -> None:
+    """Write the outcome down and settle its cost, in one short transaction."""
     with own_transaction(VerificationAttempt):
-        accepted = VerificationAttempt.objects.filter(pk=attempt.pk).accept(
-            now=timezone.now(), provider_id=answer.id, price=answer.price, **known
-        )
-        if accepted and answer.price is not None:
-            limits.settle_site(attempt, price=answer.price)
+        this = VerificationAttempt.objects.filter(pk=attempt.pk)
+        if this.conclude(**fields):
+            limits.settle_site(attempt, price=_cost(attempt, fields=fields))
 
 
-def _reject(attempt: VerificationAttempt, *, error_code: str) -> None:
-    with own_transaction(VerificationAttempt):
-        rejected = VerificationAttempt.objects.filter(pk=attempt.pk).reject(
-            now=timezone.now(), error_code=error_code
-        )
-        if rejected:
-            limits.settle_site(attempt, price=limits.NOTHING)
-
-
-def _lose(attempt: VerificationAttempt) -> None:
-    with own_transaction(VerificationAttempt):
-        VerificationAttempt.objects.filter(pk=attempt.pk).lose(now=timezone.now())
+def _cost(attempt: VerificationAttempt, *, fields: dict[str, Any]) -> Decimal:
+    """Return what is spent: the price, nothing for a refusal, else what was reserved."""
+    price: Decimal | None = fields.get("price")
+    reserved: Decimal | None = fields.get("reserved", attempt.reserved)
+    return price if price is not None else reserved or NOTHING
 
 
 def _digest(attempt: VerificationAttempt, code: str) -> str:

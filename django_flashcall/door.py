@@ -107,9 +107,17 @@ def _count(request: HttpRequest, *, door: str, rate: str) -> dict[str, Any] | No
     except Exception as error:
         # A dead cache must not turn visitors away, and each cache has errors of its own. The
         # database still holds what was promised.
-        logger.warning("door=%s rate=%s uncounted: %s", door, rate, type(error).__name__)
+        _warn_uncounted(door, reason=type(error).__name__)
+        return None
+    # A cache that fails silently is told so by a time that lies in the past.
+    if usage and usage["time_left"] < 0:
+        _warn_uncounted(door, reason="the cache does not count")
         return None
     return usage
+
+
+def _warn_uncounted(door: str, *, reason: str) -> None:
+    logger.warning("door=%s uncounted: %s", door, reason)
 
 
 def _bucket(group: str, request: HttpRequest) -> str:

@@ -57,6 +57,10 @@ class FlashCallError(Exception):
         self.params = params or {}
         super().__init__(self.message, self.code, self.params)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A queue may carry it from one process to another.
+        return type(self).__new__, (type(self),), self.__dict__
+
     def __str__(self) -> str:
         return str(self.message % self.params if self.params else self.message)
 

@@ -245,6 +245,10 @@ class VerificationAttempt(models.Model):
         """What it cost: the provider's price, or while that is not known what was reserved."""
         return self.reserved or Decimal(0) if self.price is None else self.price
 
+    def is_wanted(self, *, now: datetime) -> bool:
+        """Tell whether somebody still waits for the code."""
+        return self.expires_at > now and self.verification.status == VerificationStatus.PENDING
+
     def is_live(self, *, now: datetime) -> bool:
         """Tell whether its code would be accepted: it is known, and its time has not run out."""
         return bool(self.code_digest) and self.expires_at > now

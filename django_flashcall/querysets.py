@@ -117,36 +117,18 @@ class AttemptQuerySet(QuerySet[M]):
         ).aggregate(count=Count("pk"), latest=Max("created_at"))
 
     def claim_dial(self, *, now: datetime, code_digest: str) -> bool:
-        """Take the right to send this request; a task that is delivered twice dials once.
-
-        A queue may deliver it too late: no call is placed whose code has expired already.
-        """
-        waiting = self.filter(status=AttemptStatus.REQUESTED, sent_at=None, expires_at__gt=now)
+        """Take the right to send this request; a task that is delivered twice dials once."""
+        waiting = self.filter(status=AttemptStatus.REQUESTED, sent_at=None)
         known = {"code_digest": code_digest} if code_digest else {}
         return bool(waiting.update(sent_at=now, **known))
 
-    def accept(self, *, now: datetime, **answer: Any) -> bool:
-        """Record that the provider took the order; an answer after the sweep is still kept."""
-        return bool(
-            self._unanswered().update(status=AttemptStatus.ACCEPTED, answered_at=now, **answer)
-        )
+    def conclude(self, *, status: str, **fields: Any) -> bool:
+        """Record what came of the request.
 
-    def reject(self, *, now: datetime, error_code: str) -> bool:
-        """Record a refusal: nothing rang, so no code of it counts and nothing is reserved."""
-        return bool(
-            self._unanswered().update(
-                status=AttemptStatus.REJECTED,
-                answered_at=now,
-                error_code=error_code,
-                code_digest="",
-                reserved=Decimal(0),
-            )
-        )
-
-    def lose(self, *, now: datetime) -> bool:
-        """Record that nobody knows what came of it; what was reserved stays spent."""
-        requested = self.filter(status=AttemptStatus.REQUESTED)
-        return bool(requested.update(status=AttemptStatus.UNKNOWN, answered_at=now))
+        An answer that comes after the sweep is still kept; what is known already stays.
+        """
+        open_ones = {AttemptStatus.REQUESTED, AttemptStatus.UNKNOWN} - {status}
+        return bool(self.filter(status__in=open_ones).update(status=status, **fields))
 
     def sweep(self, *, now: datetime, deadline: timedelta) -> int:
         """Turn into *unknown* what was sent and never answered, or never sent in time.
@@ -167,10 +149,6 @@ class AttemptQuerySet(QuerySet[M]):
             .exclude(provider_id="")
             .order_by("pk")
         )
-
-    def _unanswered(self) -> AttemptQuerySet[M]:
-        # An answer may come late, after the sweep; what is already accepted or rejected stays.
-        return self.filter(status__in=[AttemptStatus.REQUESTED, AttemptStatus.UNKNOWN])
 
 
 class PriceQuerySet(QuerySet[M]):

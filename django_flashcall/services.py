@@ -67,12 +67,7 @@ def start_verification(
     number = parse_number(number)
     key = key or uuid4()
     try:
-        order = _order(
-            number,
-            channel=_first_channel(channel),
-            is_decoy=_needs_decoy(number, purpose=purpose),
-            now=now,
-        )
+        order = _order_start(number, purpose=purpose, channel=channel, now=now)
         begin = partial(_begin, order, purpose=purpose, visitor=visitor, key=key)
         attempt = repeat_on_deadlock(begin)
     except (CooldownActive, NumberBlocked, ChannelUnavailable, IntegrityError):
@@ -98,9 +93,7 @@ def resend(
     now = timezone.now()
     _refuse_other_user(verification, visitor=visitor)
     channel = channel or next_channel(verification)
-    if channel not in available_channels(verification):
-        raise ChannelUnavailable()
-    order = _order(verification.number, channel=channel, is_decoy=verification.is_decoy, now=now)
+    order = _order_resend(verification, channel=channel, now=now)
     attempt = repeat_on_deadlock(partial(_repeat, order, verification=verification))
     get_dialer()(attempt.pk)
     return attempt
@@ -148,11 +141,12 @@ def sweep_attempts() -> int:
 
 def available_channels(verification: Verification) -> list[str]:
     """Return the channels by which the code could be sent again, in the order of falling back."""
-    provider = load_provider()
-    channels = [channel for channel in get_settings().CHANNELS if channel in provider.channels]
-    if provider.sms_needs_call and not verification.attempts.carrying_call().exists():
-        channels = [channel for channel in channels if channel != Channel.SMS]
-    return channels
+    channels = _channels()
+    if Channel.SMS not in channels or not load_provider().sms_needs_call:
+        return channels
+    if verification.attempts.carrying_call().exists():
+        return channels
+    return [channel for channel in channels if channel != Channel.SMS]
 
 
 def next_channel(verification: Verification) -> str:
@@ -164,28 +158,42 @@ def next_channel(verification: Verification) -> str:
     return next((channel for channel in channels if channel not in tried), channels[-1])
 
 
+def _channels() -> list[str]:
+    possible = load_provider().channels
+    return [channel for channel in get_settings().CHANNELS if channel in possible]
+
+
 def _first_channel(wanted: str | None) -> str:
-    provider = load_provider()
-    possible = provider.channels - ({Channel.SMS} if provider.sms_needs_call else set())
-    channels = [channel for channel in get_settings().CHANNELS if channel in possible]
-    if wanted not in channels if wanted else not channels:
+    needs_call = {Channel.SMS} if load_provider().sms_needs_call else set()
+    channels = [channel for channel in _channels() if channel not in needs_call]
+    if not channels or wanted not in (None, *channels):
         raise ChannelUnavailable()
     return wanted or channels[0]
 
 
-def _order(number: str, *, channel: str, is_decoy: bool, now: datetime) -> Order:
-    # Everything that may be refused without a row is refused first; then the rows that the
-    # transaction locks are seen to, in autocommit.
-    reserved = limits.estimate_price(number, channel=channel, now=now)
+def _order_start(number: str, *, purpose: str, channel: str | None, now: datetime) -> Order:
+    # Everything that may be refused without a row is refused before there is one.
+    first = _first_channel(channel)
+    reserved = limits.estimate_price(number, channel=first, now=now)
+    is_decoy = _needs_decoy(number, purpose=purpose)
     phone = _known_phone(number)
+    return _order(phone, channel=first, reserved=reserved, is_decoy=is_decoy, now=now)
+
+
+def _order_resend(verification: Verification, *, channel: str, now: datetime) -> Order:
+    if channel not in _channels():
+        raise ChannelUnavailable()
+    phone, is_decoy = verification.phone, verification.is_decoy
+    reserved = limits.estimate_price(phone.number, channel=channel, now=now)
+    return _order(phone, channel=channel, reserved=reserved, is_decoy=is_decoy, now=now)
+
+
+def _order(
+    phone: Phone, *, channel: str, reserved: Decimal | None, is_decoy: bool, now: datetime
+) -> Order:
     limits.ensure_day(now=now)
-    return Order(
-        phone=phone,
-        channel=channel,
-        reserved=limits.NOTHING if is_decoy else reserved,
-        is_decoy=is_decoy,
-        now=now,
-    )
+    cost = limits.NOTHING if is_decoy else reserved
+    return Order(phone=phone, channel=channel, reserved=cost, is_decoy=is_decoy, now=now)
 
 
 def _needs_decoy(number: str, *, purpose: str) -> bool:

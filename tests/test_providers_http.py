@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import gc
 import gzip
 import shutil
 import ssl
 import subprocess
 import time
 import traceback
+import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -245,6 +248,30 @@ class TestOutcomeUnknown:
 
         assert len(server.requests) == 1
         assert elsewhere.connections == 0
+
+
+class TestSockets:
+    @pytest.mark.parametrize(
+        "script",
+        [
+            pytest.param(wire.saying(wire.response(b" " * (2 * MAX_BODY))), id="too long"),
+            pytest.param(wire.saying(wire.response(OK, Content_Encoding="br")), id="encoded"),
+            pytest.param(wire.saying(wire.response(OK)), id="good"),
+            pytest.param(wire.silence, id="silence"),
+        ],
+    )
+    def test_are_closed_whatever_came_of_the_answer(
+        self, server: Server, script: wire.Script
+    ) -> None:
+        server.script = script
+
+        with warnings.catch_warnings(record=True) as leaks:
+            warnings.simplefilter("always")
+            with suppress(OutcomeUnknown):
+                post(server.url)
+            gc.collect()
+
+        assert leaks == []
 
 
 class TestDeadline:

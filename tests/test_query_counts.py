@@ -116,7 +116,7 @@ def test_the_first_number_of_a_day_adds_the_row_of_the_day() -> None:
 
 @pytest.mark.usefixtures("present")
 @pytest.mark.parametrize("channel", [Channel.FLASH_CALL, Channel.VOICE, Channel.SMS])
-def test_a_resend_stays_within_its_budget(channel: str, clock: time_machine.Coordinates) -> None:
+def test_a_resend_stays_within_its_budget(channel: str, clock: time_machine.Traveller) -> None:
     verification = start()
     clock.shift(timedelta(minutes=1))
     cost = cost_of(lambda: services.resend(verification, visitor=VISITOR, channel=channel))
@@ -160,7 +160,7 @@ def test_a_login_of_a_new_number_is_six_statements(outbox: list[Delivery]) -> No
 
 
 @pytest.mark.usefixtures("present")
-def test_a_start_costs_the_same_as_the_record_grows(clock: time_machine.Coordinates) -> None:
+def test_a_start_costs_the_same_as_the_record_grows(clock: time_machine.Traveller) -> None:
     first = cost_of(start)
     clock.shift(timedelta(minutes=1))
     second = cost_of(start)
@@ -169,7 +169,7 @@ def test_a_start_costs_the_same_as_the_record_grows(clock: time_machine.Coordina
 
 @pytest.mark.usefixtures("present")
 def test_no_transaction_is_open_while_the_provider_is_asked(
-    flashcall: Any, clock: time_machine.Coordinates
+    flashcall: Any, clock: time_machine.Traveller
 ) -> None:
     flashcall(PROVIDER="tests.test_query_counts.WatchingProvider")
     seen_while_asked.clear()

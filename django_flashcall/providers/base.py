@@ -47,10 +47,13 @@ class BaseProvider:
     channels: Set[str] = frozenset(Channel.values)
     #: Where we draw the code. It can be checked even if the provider's answer is lost.
     own_code_channels: Set[str] = frozenset()
-    #: After so long no answer will come any more.
-    deadline = timedelta(minutes=1)
     #: Does an SMS carry the code of an earlier call, by the id of that call?
     sms_needs_call = True
+
+    @property
+    def deadline(self) -> timedelta:
+        """After so long no answer will come any more."""
+        return timedelta(minutes=1)
 
     def flash_call(self, number: str, *, length: int, code: str = "") -> Answer:
         """Call ``number`` (E.164) from a number whose last ``length`` digits are the code.

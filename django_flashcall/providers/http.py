@@ -24,6 +24,9 @@ from ..exceptions import NotSent, OutcomeUnknown
 #: A good answer has about a hundred bytes.
 MAX_BODY = 64 * 1024
 
+#: So long, in seconds, the sockets' own time-outs may take to say which of the two it was.
+GRACE = 0.1
+
 
 @dataclass(frozen=True, kw_only=True)
 class Wire:
@@ -44,7 +47,7 @@ class Wire:
         deadline = time.monotonic() + total
         send = partial(self._send, url, payload, headers=headers, deadline=deadline)
         try:
-            return _within(total, lambda: _twice(send))
+            return _within(total + GRACE, lambda: _twice(send))
         except TimeoutError as error:
             raise OutcomeUnknown("the answer takes too long") from error
 
@@ -58,18 +61,20 @@ class Wire:
             # SECURITY: no proxies, netrc or certificates from the environment: a netrc would
             # replace our Authorization header, a proxy would read the key.
             session.trust_env = False
+            request = partial(
+                session.post,
+                url,
+                json=payload,
+                headers={"Accept-Encoding": "identity", **headers},
+                timeout=self._timeouts(deadline),
+                proxies=dict(self.proxies),
+                # SECURITY: a redirect would carry the key and the number to somebody else.
+                allow_redirects=False,
+                stream=True,
+            )
             try:
-                response = session.post(
-                    url,
-                    json=payload,
-                    headers={"Accept-Encoding": "identity", **headers},
-                    timeout=self._timeouts(deadline),
-                    proxies=dict(self.proxies),
-                    # SECURITY: a redirect would carry the key and the number to somebody else.
-                    allow_redirects=False,
-                    stream=True,
-                )
-                return _read(response, deadline=deadline)
+                with request() as response:
+                    return _read(response, deadline=deadline)
             except (requests.RequestException, HTTPError, UnicodeEncodeError) as error:
                 # SECURITY: the name only, and no cause: such errors hold the address and more.
                 kind = NotSent if was_never_sent(error) else OutcomeUnknown

@@ -6,9 +6,10 @@ One endpoint and six requests, each with the values as strings, as its descripti
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
@@ -26,8 +27,7 @@ URL = "https://voice.mobilgroup.ru/api/voice-password/send/"
 #: An id or an error code beyond this is cut; nothing documented comes near.
 MAX_WORD = 64
 
-#: A price beyond this is a mistake, and not recorded.
-MAX_PRICE = Decimal(10_000)
+PRICE = re.compile(r"[0-9]{1,4}(\.[0-9]{1,9})?")
 
 
 class MobilgroupProvider(BaseProvider):
@@ -61,7 +61,6 @@ class MobilgroupProvider(BaseProvider):
         self.voice_code = voice_code
         self.repeat = repeat
         self.ani = ani
-        self.deadline = max(self.deadline, 2 * total_timeout)
         own = {Channel.VOICE: voice_code == "own", Channel.FLASH_CALL: flash_code}
         self.own_code_channels = frozenset(channel for channel, is_own in own.items() if is_own)
         self.wire = Wire(
@@ -70,6 +69,11 @@ class MobilgroupProvider(BaseProvider):
             total_timeout=total_timeout,
             proxies=proxies or {},
         )
+
+    @property
+    def deadline(self) -> timedelta:
+        """Wait twice as long as the wire does before an answer is given up."""
+        return max(super().deadline, 2 * self.wire.total_timeout)
 
     def flash_call(self, number: str, *, length: int, code: str = "") -> Answer:
         """Call silently; the answer names the last ``length`` digits of the calling number."""
@@ -81,7 +85,7 @@ class MobilgroupProvider(BaseProvider):
 
     def voice(self, number: str, *, code: str = "") -> Answer:
         """Call and speak ``code``, else the last four digits of the calling number."""
-        spoken = {"code": code, "repeat": "1" if self.repeat else "0", "ani": self.ani}
+        spoken = {"code": code, "repeat": "1" if self.repeat else "", "ani": self.ani}
         voice = {key: value for key, value in spoken.items() if value}
         reply = self._ask({"number": number.removeprefix("+"), "voice": voice if code else {}})
         said = _read_code(reply, length=SPOKEN_LENGTH)
@@ -96,9 +100,13 @@ class MobilgroupProvider(BaseProvider):
     def check(self) -> list[CheckMessage]:
         """Name the options that the provider cannot work with."""
         faults = {
-            "api_key": not self.api_key,
+            "api_key": not _is_header(self.api_key),
+            "url": urlsplit(self.url).scheme not in ("http", "https"),
             "auth": self.auth not in ("header", "body"),
             "voice_code": self.voice_code not in ("own", "caller"),
+            "connect_timeout": not _is_duration(self.wire.connect_timeout),
+            "read_timeout": not _is_duration(self.wire.read_timeout),
+            "total_timeout": not _is_duration(self.wire.total_timeout),
         }
         return [
             CheckError(
@@ -197,11 +205,17 @@ def _no_code() -> NoReturn:
 
 
 def _read_price(price: Any) -> Decimal | None:
-    try:
-        amount = Decimal(str(price))
-    except InvalidOperation:
-        return None
-    return amount if amount.is_finite() and 0 <= amount <= MAX_PRICE else None
+    # Decimal alone would also read 1_000, Infinity and Arabic digits.
+    text = str(price)
+    return Decimal(text) if PRICE.fullmatch(text) else None
+
+
+def _is_header(value: Any) -> bool:
+    return isinstance(value, str) and value.isascii() and value.isprintable() and value != ""
+
+
+def _is_duration(value: Any) -> bool:
+    return isinstance(value, timedelta) and value > timedelta(0)
 
 
 def _word(value: Any) -> str:

@@ -1,0 +1,248 @@
+"""An approved verification logs in once, and nothing else does."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from asgiref.sync import async_to_sync
+from django.contrib.auth import aauthenticate, authenticate, get_user_model
+from django.contrib.auth.models import AbstractBaseUser, Permission
+from django.contrib.auth.signals import user_login_failed
+from django.db import transaction
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from django_flashcall.backends import PhoneBackend
+from django_flashcall.exceptions import TransactionOpen
+from django_flashcall.models import Verification
+from django_flashcall.words import Purpose, VerificationStatus
+
+from .factories import PhoneFactory, UserFactory, VerificationFactory
+
+pytestmark = pytest.mark.django_db
+
+NUMBER = "+79991234567"
+
+
+class SiteBackend(PhoneBackend):
+    """A site that keeps its users its own way."""
+
+    def find_user(self, number: str) -> AbstractBaseUser | None:
+        """Find a user by the address that holds the number."""
+        return get_user_model().objects.filter(email=f"{number}@example.com").first()
+
+    def create_user(self, number: str) -> AbstractBaseUser | None:
+        """Make a user with an address that holds the number."""
+        user: Any = self.new_user(number)
+        user.email = f"{number}@example.com"
+        user.save()
+        return user  # type: ignore[no-any-return]
+
+
+class NamingBackend(PhoneBackend):
+    """A site with names of its own."""
+
+    def make_username(self, number: str) -> str:
+        """Name everybody after the site."""
+        return "guest-of-the-site"
+
+
+def approved(**kwargs: Any) -> Verification:
+    """Return a verification whose code was right just now."""
+    row = {
+        "phone__number": NUMBER,
+        "status": VerificationStatus.APPROVED,
+        "approved_at": timezone.now(),
+        "checks": 1,
+    }
+    verification: Verification = VerificationFactory(**row | kwargs)
+    return verification
+
+
+def approved_for(user: AbstractBaseUser) -> Verification:
+    """Return an approved verification of a number that belongs to ``user``."""
+    return approved(phone__user=user)
+
+
+def log_in(verification: Verification) -> Any:
+    """Ask Django who it is."""
+    return authenticate(None, verification=verification)
+
+
+def test_an_approved_verification_logs_its_user_in() -> None:
+    user = UserFactory()
+    verification = approved_for(user)
+    assert log_in(verification) == user
+    verification.refresh_from_db()
+    assert verification.consumed_at is not None
+    assert verification.phone.verified_at is not None
+
+
+def test_a_verification_logs_in_once() -> None:
+    verification = approved_for(UserFactory())
+    assert log_in(verification) is not None
+    assert log_in(verification) is None
+
+
+@pytest.mark.parametrize("status", [VerificationStatus.PENDING, VerificationStatus.CANCELED])
+def test_what_is_not_approved_logs_nobody_in(status: str) -> None:
+    assert log_in(approved(status=status, approved_at=None)) is None
+
+
+@pytest.mark.parametrize(("seconds", "is_recent"), [(290, True), (300, False), (3600, False)])
+def test_an_old_approval_is_worth_nothing(seconds: int, is_recent: bool) -> None:
+    moment = timezone.now() - timedelta(seconds=seconds)
+    user = log_in(approved(created_at=moment, approved_at=moment))
+    assert (user is not None) is is_recent
+
+
+@pytest.mark.parametrize("purpose", [Purpose.CONFIRM, Purpose.REAUTHENTICATE, "of-the-site"])
+def test_an_approval_for_another_purpose_logs_nobody_in(purpose: str) -> None:
+    verification = approved(purpose=purpose)
+    assert log_in(verification) is None
+    verification.refresh_from_db()
+    assert verification.consumed_at is None
+
+
+@pytest.mark.parametrize("field", ["is_staff", "is_superuser"])
+def test_staff_are_refused_and_the_approval_is_used_up(
+    field: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    verification = approved_for(UserFactory(**{field: True}))
+    assert log_in(verification) is None
+    verification.refresh_from_db()
+    assert verification.consumed_at is not None
+    assert "staff" in caplog.text
+    assert NUMBER not in caplog.text
+
+
+def test_staff_log_in_where_the_site_allows_it(flashcall: Any) -> None:
+    flashcall(ALLOW_STAFF=True)
+    user = UserFactory(is_staff=True, is_superuser=True)
+    assert log_in(approved_for(user)) == user
+
+
+def test_an_inactive_user_is_refused_even_where_staff_is_allowed(flashcall: Any) -> None:
+    flashcall(ALLOW_STAFF=True)
+    assert log_in(approved_for(UserFactory(is_active=False, is_staff=True))) is None
+
+
+def test_a_new_number_gets_a_user_without_a_password_and_not_named_by_it() -> None:
+    verification = approved()
+    user = log_in(verification)
+    assert not user.has_usable_password()
+    assert "9991234567" not in user.username
+    verification.phone.refresh_from_db()
+    assert verification.phone.user == user
+
+
+def test_the_next_login_by_a_new_number_finds_the_same_user() -> None:
+    verification = approved()
+    user = log_in(verification)
+    assert log_in(approved(phone=verification.phone)) == user
+    assert get_user_model().objects.count() == 1
+
+
+def test_with_sign_up_off_a_new_number_is_refused(
+    flashcall: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    flashcall(SIGN_UP=False)
+    assert log_in(approved()) is None
+    assert not get_user_model().objects.exists()
+    assert "SIGN_UP is off" in caplog.text
+
+
+def test_a_site_finds_and_makes_users_its_own_way(settings: Any) -> None:
+    settings.AUTHENTICATION_BACKENDS = ["tests.test_backends.SiteBackend"]
+    verification = approved()
+    user = log_in(verification)
+    assert user.email == f"{NUMBER}@example.com"
+    assert log_in(approved(phone=verification.phone)) == user
+
+
+def test_a_site_names_users_its_own_way(settings: Any) -> None:
+    settings.AUTHENTICATION_BACKENDS = ["tests.test_backends.NamingBackend"]
+    assert log_in(approved()).username == "guest-of-the-site"
+
+
+def test_alone_it_still_brings_djangos_permissions(settings: Any) -> None:
+    settings.AUTHENTICATION_BACKENDS = ["django_flashcall.backends.PhoneBackend"]
+    user = UserFactory()
+    user.user_permissions.add(Permission.objects.get(codename="view_full_number"))
+    assert user.has_perm("django_flashcall.view_full_number")
+    assert not user.has_perm("django_flashcall.delete_phone")
+    assert PhoneBackend().get_user(user.pk) == user
+
+
+@pytest.fixture
+def no_statement(django_assert_num_queries: Any) -> CaptureQueriesContext:
+    """Return a block in which the database is not asked."""
+    block: CaptureQueriesContext = django_assert_num_queries(0)
+    return block
+
+
+def test_a_name_and_a_password_do_not_concern_it(
+    settings: Any, no_statement: CaptureQueriesContext
+) -> None:
+    settings.AUTHENTICATION_BACKENDS = ["django_flashcall.backends.PhoneBackend"]
+    with no_statement:
+        assert authenticate(None, username="somebody", password="something") is None
+
+
+def test_a_password_still_works_beside_it() -> None:
+    user = UserFactory()
+    user.set_password("something")
+    user.save()
+    assert authenticate(None, username=user.username, password="something") == user
+
+
+def test_no_verification_logs_nobody_in(no_statement: CaptureQueriesContext) -> None:
+    with no_statement:
+        assert PhoneBackend().authenticate(None) is None
+        assert PhoneBackend().authenticate(None, verification=None) is None
+
+
+def test_asynchronous_code_logs_in_as_well() -> None:
+    user = UserFactory()
+    verification = approved_for(user)
+    assert async_to_sync(aauthenticate)(None, verification=verification) == user
+
+
+def test_asynchronously_it_answers_to_no_password_either() -> None:
+    user = UserFactory()
+    user.set_password("something")
+    user.save()
+    backend: Any = PhoneBackend()
+    try:
+        found = async_to_sync(backend.aauthenticate)(
+            None, username=user.username, password="something"
+        )
+    except TypeError:
+        found = None
+    assert found is None
+
+
+def test_a_login_inside_a_transaction_is_refused_and_uses_nothing_up() -> None:
+    verification = approved()
+    with transaction.atomic(), pytest.raises(TransactionOpen):
+        log_in(verification)
+    verification.refresh_from_db()
+    assert verification.consumed_at is None
+
+
+def test_djangos_signal_of_a_failed_login_shows_no_number() -> None:
+    told: list[Any] = []
+
+    def listen(*, credentials: Any, **kwargs: Any) -> None:
+        told.append(credentials)
+
+    user_login_failed.connect(listen)
+    try:
+        log_in(VerificationFactory(phone=PhoneFactory(number=NUMBER)))
+    finally:
+        user_login_failed.disconnect(listen)
+    (credentials,) = told
+    assert list(credentials) == ["verification"]
+    assert NUMBER not in str(credentials)

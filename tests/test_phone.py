@@ -1,0 +1,242 @@
+from __future__ import annotations
+
+from typing import Any
+
+import phonenumbers
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from django_flashcall.exceptions import NumberRefused
+from django_flashcall.phone import (
+    display,
+    example_number,
+    mask,
+    parse_number,
+    prefixes,
+    region_of,
+)
+
+NUMBER = "+79991234567"
+
+
+class TestParsing:
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "+79991234567",
+            "79991234567",
+            "89991234567",
+            "9991234567",
+            "8 (999) 123-45-67",
+            "8(999)1234567",
+            "+7 999 123 45 67",
+            "+7 (999) 123-45-67",
+            "7 999 123-45-67",
+            "8-999-123-45-67",
+            "8.999.123.45.67",
+            "8 999 123/45/67",
+            "  +7 999 123-45-67\n",
+            "+7\u00a0999\u00a0123\u201145\u201167",  # as a page sets it, nothing breaks
+            "+7\u2009999\u2009123\u201045\u201067",  # thin spaces, hyphens
+            "+7 999 123\u201245\u201267",  # figure dashes
+            "+7 999 123\u201345\u201367",  # en dashes
+            "+7 999 123\u201445\u201467",  # em dashes
+            "+7 999 123\u201545\u201567",  # horizontal bars
+            "+7 999 123\u221245\u221267",  # minus signs
+            "+7 999 123\uff0d45\uff0d67",  # full-width hyphens
+            "＋７９９９１２３４５６７",  # full-width
+            "８（９９９）１２３４５６７",
+            "+٧٩٩٩١٢٣٤٥٦٧",  # Arabic-Indic
+            "٨٩٩٩١٢٣٤٥٦٧",
+            "+۷۹۹۹۱۲۳۴۵۶۷",  # Persian
+        ],
+    )
+    def test_every_spelling_is_one_number(self, text: str) -> None:
+        assert parse_number(text) == NUMBER
+
+    @pytest.mark.parametrize(
+        ("text", "code", "message"),
+        [
+            ("", "number_malformed", "Enter a phone number."),
+            (" \n ", "number_malformed", "Enter a phone number."),
+            ("abc", "number_malformed", "digits only"),
+            ("8-800-FLOWERS", "number_malformed", "digits only"),
+            ("+7 999 123-45-67 ext. 89", "number_malformed", "digits only"),
+            ("+79991234567;ext=89", "number_malformed", "digits only"),
+            ("+79991234567,89", "number_malformed", "digits only"),
+            ("+79991234567#89", "number_malformed", "digits only"),
+            ("tel:+79991234567", "number_malformed", "digits only"),
+            ("+7999123456O", "number_malformed", "digits only"),
+            ("+7+9991234567", "number_malformed", "digits only"),
+            ("<b>+79991234567</b>", "number_malformed", "digits only"),
+            ("123", "number_malformed", "Check the digits"),
+            ("+", "number_malformed", "digits only"),
+            ("-", "number_malformed", "Check the digits"),
+            ("+7999123456", "number_malformed", "Check the digits"),
+            ("+799912345678", "number_malformed", "Check the digits"),
+            ("9" * 300, "number_malformed", "Check the digits"),
+            ("+9991234567890", "number_malformed", "Check the digits"),
+            ("112", "number_malformed", "Check the digits"),
+        ],
+    )
+    def test_what_is_no_number_is_refused(self, text: str, code: str, message: str) -> None:
+        with pytest.raises(NumberRefused, match=message) as caught:
+            parse_number(text)
+
+        assert caught.value.code == code
+
+    @pytest.mark.parametrize(
+        ("text", "why"),
+        [
+            ("+77012345678", "Kazakhstan shares the code +7"),
+            ("87012345678", "Kazakhstan, as dialled from Russia"),
+            ("+78402345678", "Abkhazia"),
+            ("+79401234567", "Abkhazia, which is read as a Russian mobile"),
+            ("8 940 123-45-67", "Abkhazia, as dialled from Russia"),
+            ("+447400123456", "Britain"),
+            ("+12015550123", "America"),
+            ("+375291234567", "Belarus"),
+            ("+881612345678", "satellite"),
+            ("+870773111632", "satellite"),
+            ("+882123456789", "international network"),
+            ("+979123456789", "international premium rate"),
+            ("+80012345678", "international freephone"),
+        ],
+    )
+    def test_a_destination_that_is_not_called_is_refused(self, text: str, why: str) -> None:
+        with pytest.raises(NumberRefused) as caught:
+            parse_number(text)
+
+        assert caught.value.code in {"number_region", "number_malformed"}, why
+
+    @pytest.mark.parametrize("text", ["+77012345678", "+79401234567", "+447400123456"])
+    def test_a_foreign_number_has_a_code_of_its_own(self, text: str) -> None:
+        with pytest.raises(NumberRefused, match="this country") as caught:
+            parse_number(text)
+
+        assert caught.value.code == "number_region"
+
+    @pytest.mark.parametrize(
+        ("text", "why"),
+        [
+            ("+7 495 123-45-67", "landline"),
+            ("8 (812) 123-45-67", "landline"),
+            ("8 800 123-45-67", "toll-free"),
+            ("+7 809 123-45-67", "premium rate"),
+        ],
+    )
+    def test_a_kind_of_number_that_is_not_called_is_refused(self, text: str, why: str) -> None:
+        with pytest.raises(NumberRefused, match="mobile numbers only") as caught:
+            parse_number(text)
+
+        assert caught.value.code == "number_type", why
+
+    def test_a_landline_is_called_if_the_site_says_so(self, flashcall: Any) -> None:
+        flashcall(NUMBER_TYPES=["mobile", "fixed_line"])
+
+        assert parse_number("8 (495) 123-45-67") == "+74951234567"
+
+    def test_another_country_is_called_if_the_site_says_so(self, flashcall: Any) -> None:
+        flashcall(REGIONS=["RU", "KZ"])
+
+        assert parse_number("+7 701 234-56-78") == "+77012345678"
+        assert parse_number("8 701 234-56-78") == "+77012345678"
+        assert parse_number("8 999 123-45-67") == NUMBER
+
+    def test_a_number_without_a_plus_is_read_as_each_region_dials_it(self, flashcall: Any) -> None:
+        flashcall(REGIONS=["RU", "GB"])
+
+        assert parse_number("07400 123456") == "+447400123456"
+
+    @pytest.mark.parametrize("prefixes", [["+7999"], ("+7900", "+79991234567")])
+    def test_a_denied_prefix_is_refused(self, flashcall: Any, prefixes: Any) -> None:
+        flashcall(DENIED_PREFIXES=prefixes)
+
+        with pytest.raises(NumberRefused) as caught:
+            parse_number(NUMBER)
+
+        assert caught.value.code == "number_region"
+
+    def test_nothing_is_denied_if_the_site_says_so(self, flashcall: Any) -> None:
+        flashcall(DENIED_PREFIXES=[])
+
+        assert parse_number("+79401234567") == "+79401234567"
+
+    @pytest.mark.parametrize("text", ["+77012345678", "+7 495 123-45-67", "+7999123456"])
+    def test_a_refusal_does_not_repeat_the_number(self, text: str) -> None:
+        with pytest.raises(NumberRefused) as caught:
+            parse_number(text)
+
+        assert text not in str(caught.value)
+        assert text not in repr(caught.value)
+
+    @given(st.text())
+    def test_raises_nothing_but_number_refused(self, text: str) -> None:
+        try:
+            number = parse_number(text)
+        except NumberRefused as error:
+            assert str(error)
+        else:
+            assert parse_number(number) == number
+
+    @given(st.text(alphabet="+0123456789 ()-./٧８\u2013\u00a0", max_size=24))
+    def test_raises_nothing_but_number_refused_for_what_looks_like_one(self, text: str) -> None:
+        try:
+            number = parse_number(text)
+        except NumberRefused:
+            pass
+        else:
+            assert number.startswith("+7")
+            assert not number.startswith(("+7840", "+7940"))
+
+    @given(st.integers(min_value=0, max_value=9_999_999))
+    def test_reads_back_what_it_shows(self, subscriber: int) -> None:
+        number = f"+7999{subscriber:07}"
+
+        assert parse_number(display(number)) == parse_number(number) == number
+
+
+class TestShowing:
+    def test_writes_a_number_as_people_do(self) -> None:
+        assert display(NUMBER) == "+7 999 123-45-67"
+
+    @pytest.mark.parametrize(
+        ("number", "masked"),
+        [("+79991234567", "+7••••••••67"), ("+447400123456", "+4•••••••••56")],
+    )
+    def test_hides_all_but_the_beginning_and_two_digits(self, number: str, masked: str) -> None:
+        assert mask(number) == masked
+        assert len(masked) == len(number)
+
+    @pytest.mark.parametrize("number", ["", "+", "+7", "+79", "+123"])
+    def test_does_not_show_twice_what_is_too_short_to_hide(self, number: str) -> None:
+        assert len(mask(number)) <= max(len(number), 4)
+
+    @pytest.mark.parametrize(
+        ("number", "region"),
+        [("+79991234567", "RU"), ("+77012345678", "KZ"), ("+447400123456", "GB")],
+    )
+    def test_names_the_region(self, number: str, region: str) -> None:
+        assert region_of(number) == region
+
+    def test_names_no_region_where_there_is_none(self) -> None:
+        assert region_of("+70001234567") == ""
+
+
+class TestPrefixes:
+    def test_are_all_beginnings_the_empty_one_first(self) -> None:
+        assert prefixes("+799") == ["", "+", "+7", "+79", "+799"]
+
+
+class TestExample:
+    def test_is_a_number_of_the_first_region_that_would_be_called(self) -> None:
+        parsed = phonenumbers.parse(parse_number(example_number()))
+
+        assert phonenumbers.region_code_for_number(parsed) == "RU"
+        assert example_number().startswith("+7 ")
+
+    def test_follows_the_settings(self, flashcall: Any) -> None:
+        flashcall(REGIONS=["GB", "RU"])
+
+        assert example_number().startswith("+44 ")
