@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from datetime import timedelta
 
+from asgiref.sync import sync_to_async
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest
@@ -44,6 +45,13 @@ class PhoneBackend(PhoneAccounts, ModelBackend):
             logger.warning("number=%s login refused: %s", mask(number), self._reason(user))
             return None
         return user
+
+    async def aauthenticate(  # type: ignore[override]
+        self, request: HttpRequest | None, verification: Verification | None = None
+    ) -> AbstractBaseUser | None:
+        """See ``authenticate()``."""
+        # SECURITY: ModelBackend's own would answer to a password here.
+        return await sync_to_async(self.authenticate)(request, verification)
 
     def may_log_in(self, user: AbstractBaseUser) -> bool:
         """Tell whether a phone call is enough for ``user``."""

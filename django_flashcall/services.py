@@ -46,6 +46,7 @@ class Order:
     channel: str
     reserved: Decimal | None
     is_decoy: bool
+    call: VerificationAttempt | None  # whose code an SMS repeats
     now: datetime
 
 
@@ -141,12 +142,7 @@ def sweep_attempts() -> int:
 
 def available_channels(verification: Verification) -> list[str]:
     """Return the channels by which the code could be sent again, in the order of falling back."""
-    channels = _channels()
-    if Channel.SMS not in channels or not load_provider().sms_needs_call:
-        return channels
-    if verification.attempts.carrying_call().exists():
-        return channels
-    return [channel for channel in channels if channel != Channel.SMS]
+    return _channels(with_call=verification.attempts.carrying_call().exists())
 
 
 def next_channel(verification: Verification) -> str:
@@ -158,14 +154,16 @@ def next_channel(verification: Verification) -> str:
     return next((channel for channel in channels if channel not in tried), channels[-1])
 
 
-def _channels() -> list[str]:
-    possible = load_provider().channels
+def _channels(*, with_call: bool) -> list[str]:
+    """Return the channels in use; those of them that need an earlier call only ``with_call``."""
+    provider = load_provider()
+    impossible = {Channel.SMS} if provider.sms_needs_call and not with_call else set()
+    possible = provider.channels - impossible
     return [channel for channel in get_settings().CHANNELS if channel in possible]
 
 
 def _first_channel(wanted: str | None) -> str:
-    needs_call = {Channel.SMS} if load_provider().sms_needs_call else set()
-    channels = [channel for channel in _channels() if channel not in needs_call]
+    channels = _channels(with_call=False)
     if not channels or wanted not in (None, *channels):
         raise ChannelUnavailable()
     return wanted or channels[0]
@@ -177,23 +175,26 @@ def _order_start(number: str, *, purpose: str, channel: str | None, now: datetim
     reserved = limits.estimate_price(number, channel=first, now=now)
     is_decoy = _needs_decoy(number, purpose=purpose)
     phone = _known_phone(number)
-    return _order(phone, channel=first, reserved=reserved, is_decoy=is_decoy, now=now)
+    return _order(phone, channel=first, reserved=reserved, is_decoy=is_decoy, call=None, now=now)
 
 
 def _order_resend(verification: Verification, *, channel: str, now: datetime) -> Order:
-    if channel not in _channels():
+    call = None
+    if channel == Channel.SMS and load_provider().sms_needs_call:
+        call = verification.attempts.carrying_call().first()
+    if channel not in _channels(with_call=call is not None):
         raise ChannelUnavailable()
     phone, is_decoy = verification.phone, verification.is_decoy
     reserved = limits.estimate_price(phone.number, channel=channel, now=now)
-    return _order(phone, channel=channel, reserved=reserved, is_decoy=is_decoy, now=now)
+    return _order(phone, channel=channel, reserved=reserved, is_decoy=is_decoy, call=call, now=now)
 
 
 def _order(
-    phone: Phone, *, channel: str, reserved: Decimal | None, is_decoy: bool, now: datetime
+    phone: Phone, *, reserved: Decimal | None, is_decoy: bool, now: datetime, **what: Any
 ) -> Order:
     limits.ensure_day(now=now)
     cost = limits.NOTHING if is_decoy else reserved
-    return Order(phone=phone, channel=channel, reserved=cost, is_decoy=is_decoy, now=now)
+    return Order(phone=phone, reserved=cost, is_decoy=is_decoy, now=now, **what)
 
 
 def _needs_decoy(number: str, *, purpose: str) -> bool:
@@ -251,29 +252,21 @@ def _record_intent(order: Order, *, verification: Verification) -> VerificationA
         reserved=order.reserved,
         created_at=order.now,
         expires_at=min(order.now + lifetime, verification.expires_at),
-        **_code_fields(order, verification=verification),
+        **_code_fields(order),
     )
     limits.claim_site(order.reserved, now=order.now)
     return attempt
 
 
-def _code_fields(order: Order, *, verification: Verification) -> dict[str, Any]:
-    if order.channel == Channel.SMS and load_provider().sms_needs_call:
-        return _fields_of_the_call(verification)
+def _code_fields(order: Order) -> dict[str, Any]:
+    if order.call:
+        return {
+            "call_id": order.call.provider_id,
+            "code_length": order.call.code_length,
+            "code_digest": order.call.code_digest,
+        }
     is_spoken = order.channel == Channel.VOICE
     return {"code_length": codes.SPOKEN_LENGTH if is_spoken else get_settings().CODE_LENGTH}
-
-
-def _fields_of_the_call(verification: Verification) -> dict[str, Any]:
-    """Return what an SMS takes over: the id of the first call that was accepted, and its code."""
-    call = verification.attempts.carrying_call().first()
-    if call is None:
-        raise ChannelUnavailable()
-    return {
-        "call_id": call.provider_id,
-        "code_length": call.code_length,
-        "code_digest": call.code_digest,
-    }
 
 
 def _begun_before(key: UUID, *, number: str, purpose: str) -> Verification | None:

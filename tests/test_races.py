@@ -28,7 +28,7 @@ from django_flashcall.exceptions import (
 )
 from django_flashcall.models import Phone, Usage, Verification, VerificationAttempt
 from django_flashcall.providers.locmem import Delivery
-from django_flashcall.words import AttemptStatus, Purpose, VerificationStatus
+from django_flashcall.words import AttemptStatus, Channel, Purpose, VerificationStatus
 
 from .factories import AttemptFactory, PhoneFactory, UsageFactory, VerificationFactory
 
@@ -260,7 +260,7 @@ def test_parallel_resends_never_pass_the_last_attempt(
 
     def resend() -> VerificationAttempt:
         mine = Verification.objects.select_related("phone").get(pk=verification.pk)
-        return services.resend(mine, visitor=VISITOR)
+        return services.resend(mine, visitor=VISITOR, channel=Channel.FLASH_CALL)
 
     finishes = race(*[resend] * THREADS)
     assert errors(finishes) <= {AttemptsExhausted, CooldownActive}

@@ -14,6 +14,7 @@ from django.contrib.auth.signals import user_login_failed
 from django.db import transaction
 from django.dispatch import Signal
 from django.test import RequestFactory
+from django.utils import timezone
 
 from django_flashcall import codes, dialing, services, signals
 from django_flashcall.door import Visitor
@@ -377,7 +378,10 @@ def test_an_sms_carries_the_code_of_the_first_accepted_call(
 def test_an_sms_is_not_offered_without_an_accepted_call(
     call: dict[str, Any], visitor: Visitor, outbox: list[Delivery]
 ) -> None:
-    verification = AttemptFactory(**call).verification
+    moment = timezone.now() - timedelta(minutes=2)
+    verification = AttemptFactory(
+        verification__created_at=moment, created_at=moment, **call
+    ).verification
     assert Channel.SMS not in services.available_channels(verification)
     with pytest.raises(ChannelUnavailable):
         services.resend(verification, visitor=visitor, channel=Channel.SMS)

@@ -27,7 +27,7 @@ URL = "https://voice.mobilgroup.ru/api/voice-password/send/"
 #: An id or an error code beyond this is cut; nothing documented comes near.
 MAX_WORD = 64
 
-PRICE = re.compile(r"[0-9]{1,4}(\.[0-9]{1,9})?")
+PRICE = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 
 
 class MobilgroupProvider(BaseProvider):

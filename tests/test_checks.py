@@ -1,0 +1,301 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core.checks import CheckMessage, run_checks
+from django.core.checks.registry import registry
+from django.db import connections
+from django.db.backends.postgresql.psycopg_any import IsolationLevel
+
+from django_flashcall.checks import (
+    check_backend,
+    check_deploy,
+    check_isolation,
+    check_settings,
+)
+from django_flashcall.providers.base import BaseProvider
+
+MOBILGROUP = "django_flashcall.providers.mobilgroup.MobilgroupProvider"
+PHONE_BACKEND = "django_flashcall.backends.PhoneBackend"
+MODEL_BACKEND = "django.contrib.auth.backends.ModelBackend"
+
+
+class Faulty(BaseProvider):
+    """A site's own provider with something to complain of."""
+
+    def check(self) -> list[CheckMessage]:
+        return [CheckMessage(40, "The line is dead.", id="site.E001")]
+
+
+def ids(messages: list[CheckMessage]) -> list[str]:
+    return [str(message.id).removeprefix("django_flashcall.") for message in messages]
+
+
+class TestRegistration:
+    def test_the_plain_checks_pass_as_installed(self) -> None:
+        assert {check_settings, check_backend, check_isolation} <= set(registry.get_checks())
+        assert run_checks() == []
+
+    def test_what_matters_in_production_is_asked_only_with_deploy(self) -> None:
+        """A plain check of this kind would stop the test suite of every site."""
+        assert check_deploy not in registry.get_checks()
+        assert check_deploy in registry.get_checks(include_deployment_checks=True)
+
+
+class TestSettings:
+    def test_pass_with_their_defaults(self, settings: Any) -> None:
+        del settings.FLASHCALL
+
+        assert check_settings() == []
+
+    @pytest.mark.parametrize("key", ["MAX_CHEKS", "max_checks", "MAXCHECKS"])
+    def test_e001_names_the_nearest_key(self, flashcall: Any, key: str) -> None:
+        flashcall(**{key: 3})
+
+        [message] = check_settings()
+
+        assert ids([message]) == ["E001"]
+        assert message.msg == f"FLASHCALL has no key '{key}'. Did you mean 'MAX_CHECKS'?"
+
+    @pytest.mark.parametrize("value", [None, [], "FLASHCALL", {1: 2}], ids=repr)
+    def test_e001_asks_for_a_dict_with_known_keys(self, settings: Any, value: Any) -> None:
+        settings.FLASHCALL = value
+
+        assert ids(check_settings()) == ["E001"]
+
+    @pytest.mark.parametrize(
+        ("key", "values"),
+        [
+            ("PROVIDER", ["django_flashcall.providers.console.ConsoleProvider"]),
+            ("CHANNELS", [["sms"], ("voice", "flash_call")]),
+            ("CODE_LENGTH", [4, 8]),
+            ("CODE_LIFETIME", [timedelta(seconds=1), timedelta(minutes=10)]),
+            ("VERIFICATION_LIFETIME", [timedelta(minutes=5), timedelta(minutes=10)]),
+            ("MAX_CHECKS", [1, 10]),
+            ("MAX_ATTEMPTS", [1, 10]),
+            ("COOLDOWNS", [[timedelta(seconds=30)]]),
+            ("CURRENCY", ["KZT"]),
+            ("REGIONS", [["KZ", "RU"]]),
+            ("NUMBER_TYPES", [["mobile", "fixed_line", "voip"]]),
+            ("DENIED_PREFIXES", [[], (), ["+7"]]),
+            ("RATES", [{}, {"start": ["1/s", "10/m", "10/5h"]}, {"check": ("60/d",)}]),
+            ("SIGN_UP", [True, False]),
+            ("ALLOW_STAFF", [True, False]),
+        ],
+    )
+    def test_e002_lets_right_values_pass(self, flashcall: Any, key: str, values: list[Any]) -> None:
+        for value in values:
+            flashcall(**{key: value})
+            assert check_settings() == []
+
+    @pytest.mark.parametrize(
+        ("key", "values", "expected"),
+        [
+            ("PROVIDER", [None, BaseProvider], "a dotted path"),
+            ("OPTIONS", [None, []], "a dict"),
+            ("DIALER", [None, print], "a dotted path"),
+            ("CHANNELS", ["sms", [], ["fax"], None, [None], [["sms"]]], "a list of flash_call"),
+            ("CODE_LENGTH", [3, 9, "4", None, True, 4.0], "a number from 4 to 8"),
+            (
+                "CODE_LIFETIME",
+                [300, timedelta(0), -timedelta(1), timedelta(minutes=11), None],
+                "a timedelta of at most ten minutes",
+            ),
+            ("VERIFICATION_LIFETIME", [600, timedelta(minutes=11)], "a timedelta"),
+            ("MAX_CHECKS", [0, 11, -1, "3", True, 2.5, None], "a number from 1 to 10"),
+            ("MAX_ATTEMPTS", [0, 11, None], "a number from 1 to 10"),
+            ("COOLDOWNS", [[], [60], timedelta(1), [timedelta(0)], None], "a list of timedeltas"),
+            ("CURRENCY", ["", "₽", 643, None], "the three letters of a currency"),
+            ("REGIONS", ["RU", [], ["ru"], ["XX"], None, [None], [["RU"]]], "a list of two-letter"),
+            ("NUMBER_TYPES", ["mobile", ["MOBILE"], [], [[]], None], "a list of fixed_line"),
+            ("DENIED_PREFIXES", ["+7", "", ["7840"], ["+"], ["+7\n"], None, 7], "a list of prefix"),
+            (
+                "RATES",
+                [
+                    None,
+                    [],
+                    {"knock": ["1/m"]},
+                    {"start": "10/m"},
+                    {"start": None},
+                    {"start": [None]},
+                    {"start": ["10"]},
+                    {"start": ["0/m"]},
+                    {"start": ["10/0m x"]},
+                    {"start": ["10/fortnight"]},
+                ],
+                "a dict of lists",
+            ),
+            ("SIGN_UP", [1, "no", None], "True or False"),
+            ("ALLOW_STAFF", [0, None], "True or False"),
+        ],
+    )
+    def test_e002_says_what_a_value_must_be(
+        self, flashcall: Any, key: str, values: list[Any], expected: str
+    ) -> None:
+        for value in values:
+            flashcall(**{key: value})
+            [message] = check_settings()
+            assert ids([message]) == ["E002"], value
+            assert message.msg.startswith(f"FLASHCALL['{key}'] must be {expected}")
+
+    def test_e002_names_all_wrong_values_at_once(self, flashcall: Any) -> None:
+        flashcall(MAX_CHECKS=0, SIGN_UP=None)
+
+        assert ids(check_settings()) == ["E002", "E002"]
+
+    def test_e003_wants_a_code_to_end_before_its_verification(self, flashcall: Any) -> None:
+        flashcall(CODE_LIFETIME=timedelta(minutes=6), VERIFICATION_LIFETIME=timedelta(minutes=5))
+
+        assert ids(check_settings()) == ["E003"]
+
+    def test_e003_lets_both_end_together(self, flashcall: Any) -> None:
+        flashcall(CODE_LIFETIME=timedelta(minutes=5), VERIFICATION_LIFETIME=timedelta(minutes=5))
+
+        assert check_settings() == []
+
+    @pytest.mark.parametrize(
+        "dialer", ["dial", "nowhere.dial", "django_flashcall.dialing.nobody", "os.sep"]
+    )
+    def test_e004_wants_a_dialer_that_can_be_called(self, flashcall: Any, dialer: str) -> None:
+        flashcall(DIALER=dialer)
+
+        assert ids(check_settings()) == ["E004"]
+
+    @pytest.mark.parametrize(
+        ("provider", "options"),
+        [
+            ("nowhere.Provider", {}),
+            (MOBILGROUP, {}),
+            (MOBILGROUP, {"api_key": "key-of-the-site", "speed": 1}),
+            ("builtins.dict", {}),
+            ("os.sep", {}),
+        ],
+    )
+    def test_e005_wants_a_provider_that_can_be_made(
+        self, flashcall: Any, provider: str, options: dict[str, Any]
+    ) -> None:
+        flashcall(PROVIDER=provider, OPTIONS=options)
+
+        [message] = check_settings()
+
+        assert ids([message]) == ["E005"]
+        assert "key-of-the-site" not in str(message)
+
+    @pytest.mark.parametrize(
+        ("options", "expected"),
+        [
+            ({"api_key": "key"}, []),
+            ({"api_key": ""}, ["E011"]),
+            ({"api_key": "key", "auth": "query"}, ["E011"]),
+            ({"api_key": "key", "total_timeout": 25}, ["E011"]),
+        ],
+    )
+    def test_e011_comes_from_the_provider(
+        self, flashcall: Any, options: dict[str, Any], expected: list[str]
+    ) -> None:
+        flashcall(PROVIDER=MOBILGROUP, OPTIONS=options)
+
+        assert ids(check_settings()) == expected
+
+    def test_a_sites_own_provider_is_asked_too(self, flashcall: Any) -> None:
+        flashcall(PROVIDER="tests.test_checks.Faulty")
+
+        assert ids(check_settings()) == ["site.E001"]
+
+
+class TestBackend:
+    @pytest.mark.parametrize("others", [[], [MODEL_BACKEND]])
+    def test_is_found_alone_or_beside_others(self, settings: Any, others: list[str]) -> None:
+        settings.AUTHENTICATION_BACKENDS = [*others, PHONE_BACKEND]
+
+        assert check_backend() == []
+
+    def test_w001_misses_it(self, settings: Any) -> None:
+        settings.AUTHENTICATION_BACKENDS = [MODEL_BACKEND]
+
+        [message] = check_backend()
+
+        assert ids([message]) == ["W001"]
+        assert PHONE_BACKEND in str(message.hint)
+
+
+class TestIsolation:
+    @pytest.mark.parametrize(
+        "level",
+        ["read committed", "READ COMMITTED", "read_committed", IsolationLevel.READ_COMMITTED],
+    )
+    def test_may_be_read_committed(self, monkeypatch: pytest.MonkeyPatch, level: Any) -> None:
+        add_replica(monkeypatch, isolation_level=level)
+
+        assert check_isolation() == []
+
+    def test_may_be_left_to_django(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        add_replica(monkeypatch)
+
+        assert check_isolation() == []
+
+    @pytest.mark.parametrize(
+        "level",
+        [
+            "repeatable read",
+            "REPEATABLE READ",
+            "serializable",
+            IsolationLevel.REPEATABLE_READ,
+            IsolationLevel.SERIALIZABLE,
+            None,  # MariaDB: "whatever the server has", which is REPEATABLE READ
+        ],
+    )
+    def test_w003_warns_of_another_level(self, monkeypatch: pytest.MonkeyPatch, level: Any) -> None:
+        add_replica(monkeypatch, isolation_level=level)
+
+        [message] = check_isolation()
+
+        assert ids([message]) == ["W003"]
+        assert "'replica'" in message.msg
+
+
+def add_replica(monkeypatch: pytest.MonkeyPatch, **options: Any) -> None:
+    database = {"ENGINE": "django.db.backends.mysql", "OPTIONS": options}
+    monkeypatch.setitem(connections.settings, "replica", database)
+
+
+class TestDeploy:
+    @pytest.mark.parametrize(
+        ("provider", "options", "expected"),
+        [
+            ("django_flashcall.providers.console.ConsoleProvider", {}, ["E010"]),
+            ("django_flashcall.providers.locmem.LocMemProvider", {}, ["E010"]),
+            (MOBILGROUP, {"api_key": "key"}, []),
+            (MOBILGROUP, {"api_key": "key", "url": "http://127.0.0.1/"}, ["E012"]),
+            ("tests.test_checks.Faulty", {}, []),
+        ],
+    )
+    def test_asks_the_provider(
+        self, flashcall: Any, provider: str, options: dict[str, Any], expected: list[str]
+    ) -> None:
+        flashcall(PROVIDER=provider, OPTIONS=options)
+
+        assert ids(check_deploy()) == expected
+
+    @pytest.mark.parametrize(("allow_staff", "expected"), [(True, ["W002"]), (False, [])])
+    def test_w002_warns_of_staff_that_log_in_by_phone(
+        self, flashcall: Any, allow_staff: bool, expected: list[str]
+    ) -> None:
+        flashcall(PROVIDER=MOBILGROUP, OPTIONS={"api_key": "key"}, ALLOW_STAFF=allow_staff)
+
+        assert ids(check_deploy()) == expected
+
+    @pytest.mark.parametrize(
+        "keys",
+        [{"TYPO": 1}, {"PROVIDER": "nowhere.Provider"}, {"PROVIDER": "builtins.dict"}],
+        ids=str,
+    )
+    def test_leaves_to_the_plain_checks_what_they_say_already(
+        self, flashcall: Any, keys: dict[str, Any]
+    ) -> None:
+        flashcall(**keys)
+
+        assert check_deploy() == []
+        assert len(check_settings()) == 1

@@ -1,0 +1,485 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from django_flashcall.models import Phone, Price, Usage, Verification, VerificationAttempt
+from django_flashcall.querysets import to_units
+from django_flashcall.words import AttemptStatus, Channel, VerificationStatus
+
+from .factories import (
+    AttemptFactory,
+    PhoneFactory,
+    PriceFactory,
+    UsageFactory,
+    UserFactory,
+    VerificationFactory,
+)
+
+pytestmark = pytest.mark.django_db
+
+NOW = datetime(2026, 3, 14, 9, 0, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
+MINUTE = timedelta(minutes=1)
+
+
+def only(row: Any) -> Any:
+    """Return the queryset that holds just this row."""
+    return type(row).objects.filter(pk=row.pk)
+
+
+def fresh(row: Any) -> Any:
+    """Return the row as the database has it now."""
+    return only(row).get()
+
+
+@pytest.mark.parametrize(
+    ("amount", "units"),
+    [
+        ("0", 0),
+        ("0.35", 3500),
+        ("3.50", 35_000),
+        ("0.0001", 1),
+        ("0.00001", 1),  # rounded up: a cap is never exceeded by rounding
+        ("0.35001", 3501),
+        ("99999999.9999", 999_999_999_999),
+    ],
+)
+def test_sums_are_claimed_in_units_of_a_hundredth_of_a_kopek(amount: str, units: int) -> None:
+    assert to_units(Decimal(amount)) == units
+
+
+class TestClaimingACall:
+    @pytest.mark.parametrize(
+        ("last_attempt_at", "claimed"),
+        [
+            (None, True),
+            (NOW - MINUTE, True),
+            (NOW - MINUTE + SECOND, False),
+            (NOW, False),
+        ],
+    )
+    def test_waits_for_the_cooldown(self, last_attempt_at: datetime | None, claimed: bool) -> None:
+        phone = PhoneFactory(last_attempt_at=last_attempt_at)
+
+        assert only(phone).claim_call(now=NOW, cooldown=MINUTE) is claimed
+        assert fresh(phone).last_attempt_at == (NOW if claimed else last_attempt_at)
+
+    def test_is_refused_for_a_blocked_number(self) -> None:
+        phone = PhoneFactory(blocked_at=NOW)
+
+        assert not only(phone).claim_call(now=NOW, cooldown=MINUTE)
+        assert fresh(phone).last_attempt_at is None
+
+    def test_works_once(self) -> None:
+        phone = PhoneFactory()
+
+        claims = [only(phone).claim_call(now=NOW, cooldown=MINUTE) for _ in range(2)]
+
+        assert claims == [True, False]
+
+
+class TestClaimingASignUp:
+    def test_works_for_a_number_without_a_user(self) -> None:
+        phone = PhoneFactory()
+
+        assert only(phone).claim_sign_up(now=NOW)
+        assert fresh(phone).verified_at == NOW
+
+    def test_is_refused_for_a_number_with_one(self) -> None:
+        phone = PhoneFactory(user=UserFactory())
+
+        assert not only(phone).claim_sign_up(now=NOW)
+        assert fresh(phone).verified_at is None
+
+
+class TestBlocking:
+    def test_counts_the_numbers_that_were_not_blocked_before(self) -> None:
+        blocked, free = PhoneFactory(blocked_at=NOW - MINUTE), PhoneFactory()
+
+        assert Phone.objects.block(now=NOW) == 1
+        assert fresh(blocked).blocked_at == NOW - MINUTE
+        assert fresh(free).blocked_at == NOW
+
+    def test_is_undone(self) -> None:
+        PhoneFactory(blocked_at=NOW)
+        PhoneFactory()
+
+        assert Phone.objects.unblock() == 1
+        assert not Phone.objects.exclude(blocked_at=None).exists()
+
+
+#: What ends a verification, each in its own way, seen at ``NOW``.
+ENDED = pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param({"status": VerificationStatus.CANCELED}, id="canceled"),
+        pytest.param({"status": VerificationStatus.APPROVED, "approved_at": NOW}, id="approved"),
+        pytest.param({"expires_at": NOW}, id="expired"),
+        pytest.param({"checks": 3}, id="exhausted"),
+    ],
+)
+
+
+def make_verification(**fields: Any) -> Verification:
+    verification: Verification = VerificationFactory(created_at=NOW - MINUTE, **fields)
+    return verification
+
+
+class TestClaimingACheck:
+    def test_counts_it(self) -> None:
+        verification = make_verification(checks=1)
+
+        assert only(verification).claim_check(now=NOW)
+        assert fresh(verification).checks == 2
+
+    def test_works_as_often_as_checks_are_allowed(self) -> None:
+        verification = make_verification(max_checks=3)
+
+        claims = [only(verification).claim_check(now=NOW) for _ in range(5)]
+
+        assert claims == [True, True, True, False, False]
+        assert fresh(verification).checks == 3
+
+    @ENDED
+    def test_is_refused_once_the_verification_has_ended(self, fields: dict[str, Any]) -> None:
+        verification = make_verification(**fields)
+
+        assert not only(verification).claim_check(now=NOW)
+        assert fresh(verification).checks == verification.checks
+
+
+class TestClaimingAnAttempt:
+    def test_counts_it(self) -> None:
+        verification = make_verification(attempt_count=1)
+
+        assert only(verification).claim_attempt(now=NOW, usable=MINUTE)
+        assert fresh(verification).attempt_count == 2
+
+    def test_works_as_often_as_attempts_are_allowed(self) -> None:
+        verification = make_verification(attempt_count=1, max_attempts=3)
+
+        claims = [only(verification).claim_attempt(now=NOW, usable=MINUTE) for _ in range(4)]
+
+        assert claims == [True, True, False, False]
+
+    @pytest.mark.parametrize(("left", "claimed"), [(MINUTE, False), (MINUTE + SECOND, True)])
+    def test_needs_time_enough_to_use_the_call(self, left: timedelta, claimed: bool) -> None:
+        verification = make_verification(expires_at=NOW + left)
+
+        assert only(verification).claim_attempt(now=NOW, usable=MINUTE) is claimed
+
+    @ENDED
+    def test_is_refused_once_the_verification_has_ended(self, fields: dict[str, Any]) -> None:
+        verification = make_verification(**fields)
+
+        assert not only(verification).claim_attempt(now=NOW, usable=timedelta(0))
+        assert fresh(verification).attempt_count == 1
+
+
+class TestApproving:
+    def test_works_once(self) -> None:
+        verification = make_verification()
+
+        approvals = [only(verification).approve(now=NOW) for _ in range(2)]
+
+        assert approvals == [True, False]
+        assert fresh(verification).status == VerificationStatus.APPROVED
+        assert fresh(verification).approved_at == NOW
+
+    def test_works_after_the_last_check_was_counted(self) -> None:
+        """The last check may be the right one."""
+        verification = make_verification(checks=3)
+
+        assert only(verification).approve(now=NOW)
+
+    @pytest.mark.parametrize(
+        "fields", [{"status": VerificationStatus.CANCELED}, {"expires_at": NOW}]
+    )
+    def test_is_refused_once_the_verification_has_ended(self, fields: dict[str, Any]) -> None:
+        verification = make_verification(**fields)
+
+        assert not only(verification).approve(now=NOW)
+        assert fresh(verification).approved_at is None
+
+
+class TestConsuming:
+    @staticmethod
+    def consume(verification: Verification, *, purpose: str = "login") -> bool:
+        consumed: bool = only(verification).consume(now=NOW, purpose=purpose, within=MINUTE)
+        return consumed
+
+    @staticmethod
+    def approved(**fields: Any) -> Verification:
+        approval = {"status": VerificationStatus.APPROVED, "approved_at": NOW}
+        return make_verification(**{**approval, **fields})
+
+    def test_works_once(self) -> None:
+        verification = self.approved()
+
+        assert [self.consume(verification) for _ in range(2)] == [True, False]
+        assert fresh(verification).consumed_at == NOW
+
+    def test_works_after_the_verification_has_expired(self) -> None:
+        """What counts is the age of the approval."""
+        assert self.consume(self.approved(expires_at=NOW))
+
+    @pytest.mark.parametrize(
+        ("age", "consumed"), [(MINUTE - SECOND, True), (MINUTE, False), (10 * MINUTE, False)]
+    )
+    def test_needs_a_recent_approval(self, age: timedelta, consumed: bool) -> None:
+        assert self.consume(self.approved(approved_at=NOW - age)) is consumed
+
+    @pytest.mark.parametrize(
+        ("asked_for", "used_for", "consumed"),
+        [
+            ("login", "login", True),
+            ("confirm", "login", False),
+            ("login", "confirm", False),
+            ("payout", "payout", True),
+            ("Login", "payout", False),
+        ],
+    )
+    def test_needs_the_same_purpose(self, asked_for: str, used_for: str, consumed: bool) -> None:
+        verification = self.approved(purpose=asked_for)
+
+        assert self.consume(verification, purpose=used_for) is consumed
+
+    @pytest.mark.parametrize("status", [VerificationStatus.PENDING, VerificationStatus.CANCELED])
+    def test_is_refused_without_an_approval(self, status: str) -> None:
+        verification = make_verification(status=status)
+
+        assert not self.consume(verification)
+        assert fresh(verification).consumed_at is None
+
+
+class TestCanceling:
+    @pytest.mark.parametrize(
+        ("fields", "canceled"),
+        [
+            ({}, True),
+            ({"expires_at": NOW}, True),
+            ({"status": VerificationStatus.CANCELED}, False),
+            ({"status": VerificationStatus.APPROVED, "approved_at": NOW}, False),
+        ],
+    )
+    def test_works_while_it_is_pending(self, fields: dict[str, Any], canceled: bool) -> None:
+        verification = make_verification(**fields)
+
+        assert only(verification).cancel() is canceled
+        assert (fresh(verification).status == VerificationStatus.CANCELED) is (
+            canceled or verification.status == VerificationStatus.CANCELED
+        )
+
+
+class TestOpen:
+    def test_is_what_a_right_code_would_still_approve(self) -> None:
+        open_one = make_verification()
+        make_verification(checks=3)
+        make_verification(expires_at=NOW)
+        make_verification(status=VerificationStatus.CANCELED)
+
+        assert list(Verification.objects.open(now=NOW)) == [open_one]
+
+
+class TestRecentAttempts:
+    def test_are_those_at_one_number_within_the_window(self) -> None:
+        phone = PhoneFactory()
+        for minutes in (0, 5, 59, 60, 61):
+            began = NOW - timedelta(minutes=minutes)
+            verification = VerificationFactory(phone=phone, created_at=began)
+            AttemptFactory(verification=verification, created_at=began)
+        AttemptFactory(created_at=NOW)
+
+        recent = VerificationAttempt.objects.recent(phone.pk, since=NOW - timedelta(hours=1))
+
+        assert recent == {"count": 3, "latest": NOW}
+
+    def test_are_found_when_their_verification_began_before_the_window(self) -> None:
+        since = NOW - timedelta(hours=1)
+        verification = VerificationFactory(created_at=since - 9 * MINUTE)
+        AttemptFactory(verification=verification, created_at=since + SECOND)
+
+        recent = VerificationAttempt.objects.recent(verification.phone_id, since=since)
+
+        assert recent["count"] == 1
+
+    def test_may_be_none(self) -> None:
+        recent = VerificationAttempt.objects.recent(PhoneFactory().pk, since=NOW)
+
+        assert recent == {"count": 0, "latest": None}
+
+
+class TestClaimingADial:
+    @staticmethod
+    def requested(**fields: Any) -> VerificationAttempt:
+        unsent = {"status": AttemptStatus.REQUESTED, "sent_at": None, "created_at": NOW, "code": ""}
+        attempt: VerificationAttempt = AttemptFactory(**{**unsent, **fields})
+        return attempt
+
+    def test_works_once_however_often_a_queue_delivers(self) -> None:
+        attempt = self.requested()
+
+        claims = [only(attempt).claim_dial(now=NOW, code_digest="") for _ in range(2)]
+
+        assert claims == [True, False]
+        assert fresh(attempt).sent_at == NOW
+
+    def test_keeps_the_digest_of_a_code_of_ours(self) -> None:
+        attempt = self.requested()
+
+        only(attempt).claim_dial(now=NOW, code_digest="a" * 64)
+
+        assert fresh(attempt).code_digest == "a" * 64
+
+    def test_leaves_the_digest_that_an_sms_took_over(self) -> None:
+        attempt = self.requested(code="1234", channel=Channel.SMS)
+
+        only(attempt).claim_dial(now=NOW, code_digest="")
+
+        assert fresh(attempt).code_digest == attempt.code_digest != ""
+
+    @pytest.mark.parametrize(
+        "status", [AttemptStatus.ACCEPTED, AttemptStatus.REJECTED, AttemptStatus.UNKNOWN]
+    )
+    def test_is_refused_once_the_outcome_is_recorded(self, status: str) -> None:
+        attempt = self.requested(status=status)
+
+        assert not only(attempt).claim_dial(now=NOW, code_digest="")
+        assert fresh(attempt).sent_at is None
+
+    def test_is_refused_when_the_code_could_not_be_used_any_more(self) -> None:
+        attempt = self.requested()
+
+        assert not only(attempt).claim_dial(now=attempt.expires_at, code_digest="")
+
+
+class TestConcluding:
+    @pytest.mark.parametrize(
+        ("before", "after", "recorded"),
+        [
+            (AttemptStatus.REQUESTED, AttemptStatus.ACCEPTED, True),
+            (AttemptStatus.REQUESTED, AttemptStatus.REJECTED, True),
+            (AttemptStatus.REQUESTED, AttemptStatus.UNKNOWN, True),
+            # An answer that comes after the sweep is still kept.
+            (AttemptStatus.UNKNOWN, AttemptStatus.ACCEPTED, True),
+            (AttemptStatus.UNKNOWN, AttemptStatus.REJECTED, True),
+            (AttemptStatus.UNKNOWN, AttemptStatus.UNKNOWN, False),
+            # What is known already stays.
+            (AttemptStatus.ACCEPTED, AttemptStatus.ACCEPTED, False),
+            (AttemptStatus.ACCEPTED, AttemptStatus.REJECTED, False),
+            (AttemptStatus.ACCEPTED, AttemptStatus.UNKNOWN, False),
+            (AttemptStatus.REJECTED, AttemptStatus.ACCEPTED, False),
+            (AttemptStatus.REJECTED, AttemptStatus.REJECTED, False),
+            (AttemptStatus.REJECTED, AttemptStatus.UNKNOWN, False),
+        ],
+    )
+    def test_records_an_outcome_once(self, before: str, after: str, recorded: bool) -> None:
+        attempt = AttemptFactory(status=before, code="")
+
+        assert only(attempt).conclude(status=after, answered_at=NOW) is recorded
+        assert fresh(attempt).status == (after if recorded else before)
+        assert fresh(attempt).answered_at == (NOW if recorded else None)
+
+    def test_keeps_what_the_provider_said(self) -> None:
+        attempt = AttemptFactory(status=AttemptStatus.REQUESTED, provider_id="", price=None)
+
+        only(attempt).conclude(
+            status=AttemptStatus.ACCEPTED, provider_id="7", price=Decimal("0.3456")
+        )
+
+        assert (fresh(attempt).provider_id, fresh(attempt).price) == ("7", Decimal("0.3456"))
+
+
+class TestSweeping:
+    @pytest.mark.parametrize(
+        ("fields", "swept"),
+        [
+            pytest.param({"sent_at": NOW - MINUTE}, 1, id="sent and not answered in time"),
+            pytest.param({"sent_at": NOW - MINUTE + SECOND}, 0, id="sent a moment ago"),
+            pytest.param({"sent_at": None}, 0, id="waiting in a queue"),
+            pytest.param({"sent_at": None, "expires_at": NOW}, 1, id="forgotten in a queue"),
+            pytest.param({"expires_at": NOW, "sent_at": NOW}, 0, id="sent at the last moment"),
+            pytest.param({"status": AttemptStatus.ACCEPTED}, 0, id="accepted"),
+            pytest.param({"status": AttemptStatus.UNKNOWN}, 0, id="swept before"),
+        ],
+    )
+    def test_turns_into_unknown_what_nobody_answers(
+        self, fields: dict[str, Any], swept: int
+    ) -> None:
+        requested = {"status": AttemptStatus.REQUESTED, "created_at": NOW - 2 * MINUTE}
+        attempt = AttemptFactory(**{**requested, **fields})
+
+        assert VerificationAttempt.objects.sweep(now=NOW, deadline=MINUTE) == swept
+        expected = (AttemptStatus.UNKNOWN, NOW) if swept else (attempt.status, None)
+        assert (fresh(attempt).status, fresh(attempt).answered_at) == expected
+
+    def test_keeps_what_was_reserved_as_spent(self) -> None:
+        attempt = AttemptFactory(
+            status=AttemptStatus.REQUESTED,
+            created_at=NOW - MINUTE,
+            reserved=Decimal("0.35"),
+            price=None,
+        )
+
+        VerificationAttempt.objects.sweep(now=NOW, deadline=MINUTE)
+
+        assert fresh(attempt).cost == Decimal("0.35")
+
+
+class TestCarryingCall:
+    def test_is_an_accepted_call_with_an_id_the_first_first(self) -> None:
+        verification = VerificationFactory()
+        AttemptFactory(verification=verification, status=AttemptStatus.UNKNOWN)
+        AttemptFactory(verification=verification, status=AttemptStatus.REJECTED, code="")
+        AttemptFactory(verification=verification, provider_id="")
+        AttemptFactory(verification=verification, channel=Channel.SMS)
+        first = AttemptFactory(verification=verification)
+        second = AttemptFactory(verification=verification, channel=Channel.VOICE)
+
+        assert list(verification.attempts.carrying_call()) == [first, second]
+
+
+class TestMatchingPrices:
+    def test_are_those_of_the_numbers_prefixes_and_the_channel(self) -> None:
+        everything = PriceFactory()
+        country = PriceFactory(prefix="+7", channel=Channel.VOICE)
+        PriceFactory(prefix="+7", channel=Channel.SMS)
+        PriceFactory(prefix="+8")
+        PriceFactory(prefix="+79991")
+
+        matching = Price.objects.matching(["", "+7", "+79"], channel="voice", now=soon())
+
+        assert set(matching) == {everything, country}
+
+    def test_are_in_force_the_newest_last(self) -> None:
+        new = PriceFactory(valid_from=NOW)
+        old = PriceFactory(valid_from=NOW - MINUTE)
+        PriceFactory(valid_from=NOW + SECOND)
+
+        assert list(Price.objects.matching([""], channel="voice", now=NOW)) == [old, new]
+
+
+class TestAddingUsage:
+    def test_counts_attempts_and_units(self) -> None:
+        usage = UsageFactory(attempts=1, amount=3500)
+
+        assert only(usage).add(attempts=1, units=3500)
+        assert (fresh(usage).attempts, fresh(usage).amount) == (2, 7000)
+
+    def test_gives_back_what_was_reserved_too_much(self) -> None:
+        usage = UsageFactory(attempts=1, amount=3500)
+
+        assert only(usage).add(attempts=0, units=-3500)
+        assert (fresh(usage).attempts, fresh(usage).amount) == (1, 0)
+
+    def test_of_a_window_without_a_row_says_so(self) -> None:
+        assert not Usage.objects.filter(scope="nowhere").add(attempts=1, units=0)
+
+
+def soon() -> datetime:
+    """Return a time at which the prices that the factory makes are in force."""
+    return datetime.now(tz=UTC) + SECOND

@@ -1,0 +1,352 @@
+"""One race for every claim: sixteen threads, let go at once, on a real database."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.db import connection, connections, transaction
+from django.utils import timezone
+
+from django_flashcall import dialing, services
+from django_flashcall.backends import PhoneBackend
+from django_flashcall.door import Visitor
+from django_flashcall.exceptions import (
+    AttemptsExhausted,
+    CooldownActive,
+    FlashCallError,
+    KeyReused,
+    VerificationEnded,
+    WrongCode,
+)
+from django_flashcall.models import Phone, Usage, Verification, VerificationAttempt
+from django_flashcall.providers.locmem import Delivery
+from django_flashcall.words import AttemptStatus, Channel, Purpose, VerificationStatus
+
+from .factories import AttemptFactory, PhoneFactory, UsageFactory, VerificationFactory
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+NUMBER = "+79991234567"
+THREADS = 16
+VISITOR = Visitor(address="203.0.113.7")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finish:
+    """How one runner of a race ended: with an answer, or with an error."""
+
+    answer: Any = None
+    error: Exception | None = None
+
+
+def race(*runners: Callable[[], Any]) -> list[Finish]:
+    """Let all ``runners`` go at the same moment, each with a connection of its own."""
+    barrier = threading.Barrier(len(runners))
+
+    def run(runner: Callable[[], Any]) -> Finish:
+        connections["default"].ensure_connection()
+        barrier.wait(timeout=60)
+        try:
+            return Finish(answer=runner())
+        except Exception as error:
+            return Finish(error=error)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(len(runners)) as pool:
+        return list(pool.map(run, runners))
+
+
+def answers(finishes: Iterable[Finish]) -> list[Any]:
+    """Return what those answered who won."""
+    return [finish.answer for finish in finishes if finish.error is None]
+
+
+def errors(finishes: Iterable[Finish]) -> set[type[Exception]]:
+    """Return the kinds of errors with which the others ended; what is not ours is raised."""
+    raised = [finish.error for finish in finishes if finish.error is not None]
+    for error in raised:
+        if not isinstance(error, FlashCallError):
+            raise error
+    return {type(error) for error in raised}
+
+
+def starter(number: str = NUMBER, **kwargs: Any) -> Callable[[], Verification]:
+    """Return a runner that starts a login."""
+
+    def run() -> Verification:
+        return services.start_verification(number, purpose=Purpose.LOGIN, visitor=VISITOR, **kwargs)
+
+    return run
+
+
+def called_verification(**kwargs: Any) -> Verification:
+    """Return a verification that was called with 1234, long enough ago to be called again."""
+    moment = timezone.now() - timedelta(seconds=90)
+    phone = PhoneFactory(number=NUMBER, last_attempt_at=moment)
+    verification: Verification = VerificationFactory(phone=phone, created_at=moment, **kwargs)
+    AttemptFactory(verification=verification, created_at=moment, code="1234")
+    return verification
+
+
+def approved_verification(phone: Phone) -> Verification:
+    """Return a verification whose code was right just now."""
+    verification: Verification = VerificationFactory(
+        phone=phone, status=VerificationStatus.APPROVED, approved_at=timezone.now(), checks=1
+    )
+    return verification
+
+
+@pytest.fixture(params=[False, True], ids=["rows-absent", "rows-present"])
+def rows(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Begin with nothing in the database, and with the number and the day there."""
+    if request.param:
+        PhoneFactory(number=NUMBER)
+        UsageFactory(scope="", since=_today())
+    yield
+
+
+def _today() -> Any:
+    local = timezone.localtime(timezone.now(), timezone.get_default_timezone())
+    return local.replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+@pytest.mark.usefixtures("rows")
+def test_parallel_starts_of_one_number_are_one_call(outbox: list[Delivery]) -> None:
+    finishes = race(*[starter(key=uuid4()) for _ in range(THREADS)])
+    assert errors(finishes) == {CooldownActive}
+    assert len(answers(finishes)) == 1
+    assert len(outbox) == 1
+    assert Verification.objects.count() == VerificationAttempt.objects.count() == 1
+    assert Usage.objects.get().attempts == 1
+
+
+@pytest.mark.usefixtures("rows")
+def test_one_form_posted_in_parallel_is_one_verification(outbox: list[Delivery]) -> None:
+    key = uuid4()
+    finishes = race(*[starter(key=key) for _ in range(THREADS)])
+    assert errors(finishes) == set()
+    assert {verification.key for verification in answers(finishes)} == {key}
+    assert len({verification.pk for verification in answers(finishes)}) == 1
+    assert len(outbox) == 1
+    assert Usage.objects.get().attempts == 1
+
+
+def test_one_key_for_many_numbers_calls_one_of_them(outbox: list[Delivery]) -> None:
+    key = uuid4()
+    finishes = race(*[starter(f"+79991234{n:03}", key=key) for n in range(THREADS)])
+    assert errors(finishes) == {KeyReused}
+    assert len(answers(finishes)) == 1
+    assert len(outbox) == 1
+    assert Phone.objects.exclude(last_attempt_at=None).count() == 1
+
+
+def test_the_first_numbers_of_a_day_do_not_disturb_each_other(outbox: list[Delivery]) -> None:
+    finishes = race(*[starter(f"+79991234{n:03}") for n in range(THREADS)])
+    assert errors(finishes) == set()
+    assert len(outbox) == Phone.objects.count() == THREADS
+    assert Usage.objects.get().attempts == THREADS
+
+
+def test_parallel_wrong_codes_never_share_a_check() -> None:
+    verification = called_verification()
+    guesses = [f"{code:04}" for code in range(5000, 5000 + THREADS)]
+
+    def guess(code: str) -> Callable[[], Verification]:
+        return lambda: services.check_code(verification_of(), code, visitor=VISITOR)
+
+    def verification_of() -> Verification:
+        return Verification.objects.select_related("phone").get(pk=verification.pk)
+
+    finishes = race(*[guess(code) for code in guesses])
+    compared = [finish for finish in finishes if isinstance(finish.error, WrongCode)]
+    assert errors(finishes) == {WrongCode, VerificationEnded}
+    assert len(compared) == verification.max_checks
+    verification.refresh_from_db()
+    assert verification.checks == verification.max_checks
+
+
+def test_the_right_code_in_parallel_approves_once() -> None:
+    verification = called_verification(max_checks=THREADS)
+
+    def check() -> Verification:
+        mine = Verification.objects.select_related("phone").get(pk=verification.pk)
+        return services.check_code(mine, "1234", visitor=VISITOR)
+
+    finishes = race(*[check] * THREADS)
+    assert errors(finishes) == {VerificationEnded}
+    assert len(answers(finishes)) == 1
+    verification.refresh_from_db()
+    assert verification.status == VerificationStatus.APPROVED
+
+
+def test_a_right_code_beside_the_last_wrong_ones_counts_like_them() -> None:
+    verification = called_verification()
+
+    def check(code: str) -> Callable[[], Verification]:
+        return lambda: services.check_code(
+            Verification.objects.select_related("phone").get(pk=verification.pk),
+            code,
+            visitor=VISITOR,
+        )
+
+    finishes = race(check("1234"), *[check("9999")] * (THREADS - 1))
+    wrong = [finish for finish in finishes if isinstance(finish.error, WrongCode)]
+    assert errors(finishes) <= {WrongCode, VerificationEnded}
+    assert len(wrong) + len(answers(finishes)) <= verification.max_checks
+    verification.refresh_from_db()
+    assert verification.checks <= verification.max_checks
+
+
+def test_an_approval_logs_in_once() -> None:
+    verification = approved_verification(PhoneFactory(number=NUMBER))
+
+    def log_in() -> Any:
+        mine = Verification.objects.select_related("phone").get(pk=verification.pk)
+        return PhoneBackend().authenticate(None, verification=mine)
+
+    finishes = race(*[log_in] * THREADS)
+    assert errors(finishes) == set()
+    users = [user for user in answers(finishes) if user is not None]
+    assert len(users) == 1
+    assert get_user_model().objects.count() == 1
+
+
+def test_parallel_logins_by_a_new_number_make_one_user() -> None:
+    phone = PhoneFactory(number=NUMBER)
+    keys = [approved_verification(phone).pk for _ in range(THREADS)]
+
+    def log_in(pk: int) -> Callable[[], Any]:
+        return lambda: PhoneBackend().authenticate(
+            None, verification=Verification.objects.select_related("phone").get(pk=pk)
+        )
+
+    finishes = race(*[log_in(pk) for pk in keys])
+    assert errors(finishes) == set()
+    assert len(set(answers(finishes))) == 1
+    assert get_user_model().objects.count() == 1
+    phone.refresh_from_db()
+    assert phone.user == answers(finishes)[0]
+
+
+def test_parallel_resends_are_one_call_for_each_cooldown(outbox: list[Delivery]) -> None:
+    verification = called_verification()
+
+    def resend() -> VerificationAttempt:
+        mine = Verification.objects.select_related("phone").get(pk=verification.pk)
+        return services.resend(mine, visitor=VISITOR)
+
+    finishes = race(*[resend] * THREADS)
+    assert errors(finishes) <= {CooldownActive, AttemptsExhausted}
+    assert len(answers(finishes)) == 1
+    assert len(outbox) == 1
+    verification.refresh_from_db()
+    assert verification.attempt_count == VerificationAttempt.objects.count() == 2
+
+
+def test_parallel_resends_never_pass_the_last_attempt(
+    outbox: list[Delivery], flashcall: Any
+) -> None:
+    flashcall(COOLDOWNS=[timedelta(0)])
+    verification = called_verification()
+
+    def resend() -> VerificationAttempt:
+        mine = Verification.objects.select_related("phone").get(pk=verification.pk)
+        return services.resend(mine, visitor=VISITOR, channel=Channel.FLASH_CALL)
+
+    finishes = race(*[resend] * THREADS)
+    assert errors(finishes) <= {AttemptsExhausted, CooldownActive}
+    assert 1 <= len(answers(finishes)) <= verification.attempts_left
+    assert len(outbox) == len(answers(finishes))
+    verification.refresh_from_db()
+    assert verification.attempt_count == VerificationAttempt.objects.count()
+
+
+def test_an_attempt_is_dialled_once_however_many_workers_get_it(outbox: list[Delivery]) -> None:
+    attempt = AttemptFactory(
+        status=AttemptStatus.REQUESTED, sent_at=None, provider_id="", price=None, code=""
+    )
+    finishes = race(*[lambda: dialing.dial(attempt.pk)] * THREADS)
+    assert errors(finishes) == set()
+    assert len(outbox) == 1
+    attempt.refresh_from_db()
+    assert attempt.status == AttemptStatus.ACCEPTED
+
+
+def test_everything_at_once_raises_only_errors_of_ours(outbox: list[Delivery]) -> None:
+    verification = called_verification()
+
+    def mine() -> Verification:
+        return Verification.objects.select_related("phone").get(pk=verification.pk)
+
+    finishes = race(
+        *[starter() for _ in range(4)],
+        *[lambda: services.resend(mine(), visitor=VISITOR)] * 4,
+        *[lambda: services.check_code(mine(), "1234", visitor=VISITOR)] * 2,
+        *[lambda: services.check_code(mine(), "9999", visitor=VISITOR)] * 2,
+        *[lambda: services.cancel(mine())] * 2,
+        *[services.sweep_attempts] * 2,
+    )
+    errors(finishes)
+    assert len(outbox) <= 1
+    verification.refresh_from_db()
+    assert verification.checks <= verification.max_checks
+    assert verification.attempt_count == verification.attempts.count()
+
+
+def test_a_cancellation_and_the_right_code_have_one_winner() -> None:
+    verification = called_verification(max_checks=THREADS)
+
+    def mine() -> Verification:
+        return Verification.objects.select_related("phone").get(pk=verification.pk)
+
+    finishes = race(
+        *[lambda: services.cancel(mine())] * (THREADS // 2),
+        *[lambda: services.check_code(mine(), "1234", visitor=VISITOR)] * (THREADS // 2),
+    )
+    assert errors(finishes) <= {VerificationEnded}
+    won = [answer for answer in answers(finishes) if answer]
+    assert len(won) == 1
+    verification.refresh_from_db()
+    is_approved = verification.status == VerificationStatus.APPROVED
+    assert is_approved is isinstance(won[0], Verification)
+
+
+@pytest.mark.skipif(
+    connection.vendor == "sqlite", reason="SQLite has one writer: nobody waits on a row"
+)
+def test_an_answer_that_is_being_written_is_not_swept_away() -> None:
+    attempt = AttemptFactory(
+        status=AttemptStatus.REQUESTED, created_at=timezone.now() - timedelta(minutes=4)
+    )
+    is_written = threading.Event()
+
+    def answer() -> None:
+        with transaction.atomic():
+            rows = VerificationAttempt.objects.filter(pk=attempt.pk)
+            assert rows.conclude(status=AttemptStatus.ACCEPTED, provider_id="7")
+            is_written.set()
+            # The commit comes while the sweep waits on this row; there is nothing to ask whether
+            # it does, so it is given a moment.
+            threading.Event().wait(1)
+
+    def sweep() -> int:
+        is_written.wait(10)
+        return services.sweep_attempts()
+
+    finishes = race(answer, sweep)
+    assert errors(finishes) == set()
+    attempt.refresh_from_db()
+    assert attempt.status == AttemptStatus.ACCEPTED
+
+
+@pytest.fixture(params=range(15), autouse=True)
+def again(request): return request.param
