@@ -83,7 +83,11 @@ RULES: list[Rule] = [
         lambda value: _is_list(value, of=_is_one_of(Channel.values)),
         f"a list of {', '.join(Channel.values)}",
     ),
-    ("CODE_LENGTH", lambda value: value in CODE_LENGTHS, "a number from 4 to 8"),
+    (
+        "CODE_LENGTH",
+        lambda value: _is_count(value) and value in CODE_LENGTHS,
+        "a number from 4 to 8",
+    ),
     ("CODE_LIFETIME", _is_lifetime, "a timedelta of at most ten minutes"),
     ("VERIFICATION_LIFETIME", _is_lifetime, "a timedelta of at most ten minutes"),
     ("MAX_CHECKS", lambda value: _is_count(value) and value <= 10, "a number from 1 to 10"),
@@ -143,8 +147,9 @@ def check_backend(**kwargs: Any) -> list[CheckMessage]:
 def check_isolation(**kwargs: Any) -> list[CheckMessage]:
     """Warn of an isolation level at which parallel starts fail to serialise."""
     levels = {
-        alias: database.get("OPTIONS", {}).get("isolation_level")
+        alias: database["OPTIONS"]["isolation_level"]
         for alias, database in connections.settings.items()
+        if "isolation_level" in database.get("OPTIONS", {})
     }
     return [
         Warning(
@@ -154,7 +159,7 @@ def check_isolation(**kwargs: Any) -> list[CheckMessage]:
             id="django_flashcall.W003",
         )
         for alias, level in levels.items()
-        if level is not None and _level_name(level) != "read committed"
+        if _level_name(level) != "read committed"
     ]
 
 
@@ -163,7 +168,7 @@ def check_deploy(**kwargs: Any) -> list[CheckMessage]:
     try:
         config = get_settings()
         messages = load_provider().check_deploy()
-    except ImproperlyConfigured:
+    except (ImproperlyConfigured, AttributeError):
         return []  # check_settings says so already
     if config.ALLOW_STAFF:
         messages.append(

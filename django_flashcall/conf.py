@@ -60,9 +60,9 @@ def get_settings() -> FlashCallSettings:
     return FlashCallSettings(**given)
 
 
-def unknown_key(key: str) -> str:
+def unknown_key(key: object) -> str:
     """Say that ``key`` does not exist, and which one was probably meant."""
-    nearest = difflib.get_close_matches(key.upper(), KEYS, n=1, cutoff=0.5)
+    nearest = difflib.get_close_matches(str(key).upper(), KEYS, n=1, cutoff=0.5)
     meant = f" Did you mean {nearest[0]!r}?" if nearest else f" The keys are {', '.join(KEYS)}."
     return f"FLASHCALL has no key {key!r}.{meant}"
 

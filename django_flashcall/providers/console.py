@@ -23,7 +23,7 @@ class ConsoleProvider(StandIn):
     def flash_call(self, number: str, *, length: int, code: str = "") -> Answer:
         """Print the number that calls."""
         code = draw_code(length)
-        caller = f"+7495{'0' * (7 - length)}{code}" if length < 7 else f"+7{code}"
+        caller = f"+7{'4950000000'[: 10 - length]}{code}"
         return self._print(f"{number} is called by {caller}", code=code)
 
     def voice(self, number: str, *, code: str = "") -> Answer:
