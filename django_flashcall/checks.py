@@ -41,7 +41,7 @@ def _is_duration(value: Any) -> bool:
 
 
 def _is_lifetime(value: Any) -> bool:
-    # Ten minutes: ASVS 4 2.7.2, ASVS 5 6.5.5 and NIST SP 800-63B 5.1.3.2.
+    # ASVS 4 2.7.2, ASVS 5 6.5.5 and NIST SP 800-63B 5.1.3.2.
     return _is_duration(value) and value <= LONGEST_VERIFICATION
 
 

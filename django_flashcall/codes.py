@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import secrets
-import unicodedata
 from collections.abc import Collection, Iterable
 from uuid import UUID
 
@@ -13,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from .conf import get_secrets
 from .exceptions import CodeMalformed
+from .spelling import plain
 
 #: A spoken code has four digits (API description, section "voice").
 SPOKEN_LENGTH = 4
@@ -38,7 +38,7 @@ def read_code(text: str, *, lengths: Collection[int]) -> list[str]:
     Returns the codes that it can mean, one for a code, one for each length for a whole number.
     Raises ``CodeMalformed``, which costs the visitor no check.
     """
-    digits = SEPARATORS.sub("", unicodedata.normalize("NFKC", text))
+    digits = SEPARATORS.sub("", plain(text))
     # SECURITY: ASCII is asked for, because '²'.isdigit() is true and str.isdecimal() takes Arabic.
     if not (digits.isascii() and digits.isdigit()):
         raise CodeMalformed()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable
 
 import phonenumbers
@@ -12,9 +11,10 @@ from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberFormat, P
 
 from .conf import get_settings
 from .exceptions import NumberRefused
+from .spelling import plain
 
 #: What stands in a number as people write it. Letters, commas and semicolons (extensions) do not.
-SPELLING = re.compile(r"\+?[\d\s().\-\u2010-\u2015\u2212/]+")
+SPELLING = re.compile(r"\(?\+?[\d\s().\-\u2010-\u2015\u2212/]+")
 
 #: The words of ``FLASHCALL["NUMBER_TYPES"]``.
 NUMBER_TYPES = {
@@ -66,7 +66,7 @@ def example_number() -> str:
 
 
 def _clean(text: str) -> str:
-    cleaned = unicodedata.normalize("NFKC", text).strip()
+    cleaned = plain(text).strip()
     if not cleaned:
         raise NumberRefused()
     # SECURITY: letters are refused before parsing, which would read 8-800-FLOWERS and extensions.
@@ -89,7 +89,7 @@ def _parse(cleaned: str) -> PhoneNumber:
 
 
 def _regions(cleaned: str) -> Iterable[str | None]:
-    return [None] if cleaned.startswith("+") else list(get_settings().REGIONS)
+    return [None] if cleaned.lstrip("(").startswith("+") else list(get_settings().REGIONS)
 
 
 def _refuse_destination(parsed: PhoneNumber, *, number: str) -> None:

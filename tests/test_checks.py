@@ -136,8 +136,9 @@ class TestSettings:
     ) -> None:
         for value in values:
             flashcall(**{key: value})
-            [message] = check_settings()
+            message, *others = check_settings()
             assert ids([message]) == ["E002"], value
+            assert "E002" not in ids(others)
             assert message.msg.startswith(f"FLASHCALL['{key}'] must be {expected}")
 
     def test_e002_names_all_wrong_values_at_once(self, flashcall: Any) -> None:

@@ -10,7 +10,7 @@ import time_machine
 from django.core.checks import run_checks
 from django.core.exceptions import ValidationError
 from django.core.management import call_command
-from django.db import IntegrityError, connection
+from django.db import DataError, IntegrityError, connection
 from django.db.models import Model
 
 from django_flashcall.models import Phone, Price, Usage, Verification, VerificationAttempt
@@ -48,7 +48,6 @@ class TestConstraints:
             pytest.param(PhoneFactory, {"number": ""}, id="a phone has a number"),
             pytest.param(VerificationFactory, {"status": "failed"}, id="a status is known"),
             pytest.param(VerificationFactory, {"checks": 4}, id="checks are bounded"),
-            pytest.param(VerificationFactory, {"checks": -1}, id="checks are not negative"),
             pytest.param(VerificationFactory, {"attempt_count": 4}, id="attempts are bounded"),
             pytest.param(
                 VerificationFactory,
@@ -92,6 +91,11 @@ class TestConstraints:
 
         with pytest.raises(IntegrityError):
             factory(**fields)
+
+    @pytest.mark.parametrize("field", ["checks", "max_checks", "attempt_count", "max_attempts"])
+    def test_count_nothing_below_zero(self, field: str) -> None:
+        with pytest.raises((IntegrityError, DataError)):  # the latter on MariaDB
+            VerificationFactory(**{field: -1})
 
     @pytest.mark.parametrize(
         ("factory", "fields"),
@@ -268,6 +272,22 @@ class TestVerificationAttempt:
 
     def test_is_not_live_without_a_code(self) -> None:
         assert not AttemptFactory.build(created_at=NOW, code="").is_live(now=NOW)
+
+    @pytest.mark.parametrize(
+        ("status", "left", "is_wanted"),
+        [
+            (VerificationStatus.PENDING, timedelta(seconds=1), True),
+            (VerificationStatus.PENDING, timedelta(0), False),
+            (VerificationStatus.APPROVED, timedelta(seconds=1), False),
+            (VerificationStatus.CANCELED, timedelta(seconds=1), False),
+        ],
+    )
+    def test_is_wanted_while_somebody_waits_for_it(
+        self, status: str, left: timedelta, is_wanted: bool
+    ) -> None:
+        attempt = AttemptFactory.build(verification__status=status, expires_at=NOW + left)
+
+        assert attempt.is_wanted(now=NOW) is is_wanted
 
     @pytest.mark.parametrize(
         ("error_code", "is_about_the_number"),

@@ -351,11 +351,6 @@ class TestClaimingADial:
         assert not only(attempt).claim_dial(now=NOW, code_digest="")
         assert fresh(attempt).sent_at is None
 
-    def test_is_refused_when_the_code_could_not_be_used_any_more(self) -> None:
-        attempt = self.requested()
-
-        assert not only(attempt).claim_dial(now=attempt.expires_at, code_digest="")
-
 
 class TestConcluding:
     @pytest.mark.parametrize(

@@ -5,7 +5,12 @@ from django.db import OperationalError, ProgrammingError, connection, transactio
 
 from django_flashcall.exceptions import TransactionOpen
 from django_flashcall.models import Phone
-from django_flashcall.transactions import error_number, own_transaction, repeat_on_deadlock
+from django_flashcall.transactions import (
+    error_number,
+    own_transaction,
+    refuse_open_transaction,
+    repeat_on_deadlock,
+)
 
 from .factories import PhoneFactory
 
@@ -75,6 +80,12 @@ class TestOwnTransaction:
         with own_transaction(Phone), pytest.raises(TransactionOpen), own_transaction(Phone):
             pytest.fail("it began")
 
+    def test_can_be_refused_before_it_is_needed(self) -> None:
+        refuse_open_transaction(Phone)
+
+        with transaction.atomic(), pytest.raises(TransactionOpen):
+            refuse_open_transaction(Phone)
+
     def test_leaves_a_runtime_error_of_the_work_as_it_is(self) -> None:
         with pytest.raises(RuntimeError, match="of the work") as caught, own_transaction(Phone):
             raise RuntimeError("of the work")
@@ -84,10 +95,17 @@ class TestOwnTransaction:
 
 @pytest.mark.django_db
 def test_a_transaction_of_a_test_case_is_no_callers_transaction() -> None:
+    refuse_open_transaction(Phone)
     with own_transaction(Phone):
         PhoneFactory()
 
     assert Phone.objects.count() == 1
+
+
+@pytest.mark.django_db
+def test_a_callers_block_within_a_test_case_is_one() -> None:
+    with transaction.atomic(), pytest.raises(TransactionOpen):
+        refuse_open_transaction(Phone)
 
 
 class TestRepeating:

@@ -117,7 +117,10 @@ def _within(seconds: float, work: Callable[[], bytes]) -> bytes:
     """
     outcome: Future[bytes] = Future()
     Thread(target=_settle, args=(outcome, work), daemon=True).start()
-    return outcome.result(timeout=seconds)
+    try:
+        return outcome.result(timeout=seconds)
+    finally:
+        del outcome  # else a failure keeps it, and with it the key, in a cycle of references
 
 
 def _settle(outcome: Future[bytes], work: Callable[[], bytes]) -> None:
