@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.crypto import get_random_string
 
 from .models import Phone
-from .transactions import own_transaction
+from .transactions import in_own_transaction
 
 #: Letters and digits that nobody mistakes for each other.
 ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
@@ -29,20 +29,23 @@ class PhoneAccounts:
 
     def create_user(self, number: str) -> AbstractBaseUser | None:
         """Make a user for ``number``, or return the one that somebody else made at this moment."""
-        user = self.new_user(number)
-        phone = Phone.objects.filter(number=number)
-        with own_transaction(Phone):
-            if phone.claim_sign_up(now=timezone.now()):
-                user.save()
-                phone.update(user=user)
-                return user
-        return self.find_user(number)
+        return self._sign_up(number) or self.find_user(number)
 
     def new_user(self, number: str) -> AbstractBaseUser:
         """Return an unsaved user without a usable password, named by ``make_username``."""
         user_model = get_user_model()
         user = user_model(**{user_model.USERNAME_FIELD: self.make_username(number)})
         user.set_unusable_password()
+        return user
+
+    @in_own_transaction(Phone)
+    def _sign_up(self, number: str) -> AbstractBaseUser | None:
+        phone = Phone.objects.filter(number=number)
+        if not phone.claim_sign_up(now=timezone.now()):
+            return None
+        user = self.new_user(number)
+        user.save()
+        phone.update(user=user)
         return user
 
     def make_username(self, number: str) -> str:

@@ -15,7 +15,7 @@ from .accounts import PhoneAccounts
 from .conf import get_settings
 from .models import Phone, Verification
 from .phone import mask
-from .transactions import own_transaction
+from .transactions import in_own_transaction
 from .words import Purpose
 
 logger = logging.getLogger(__name__)
@@ -63,14 +63,14 @@ class PhoneBackend(PhoneAccounts, ModelBackend):
         is_staff = getattr(user, "is_staff", False) or getattr(user, "is_superuser", False)
         return is_staff and not get_settings().ALLOW_STAFF
 
+    @in_own_transaction(Verification)
     def _consume(self, verification: Verification) -> bool:
         now = timezone.now()
-        with own_transaction(Verification):
-            consumed = Verification.objects.filter(pk=verification.pk).consume(
-                now=now, purpose=Purpose.LOGIN, within=RECENT
-            )
-            if consumed:
-                Phone.objects.filter(pk=verification.phone_id).update(verified_at=now)
+        consumed = Verification.objects.filter(pk=verification.pk).consume(
+            now=now, purpose=Purpose.LOGIN, within=RECENT
+        )
+        if consumed:
+            Phone.objects.filter(pk=verification.phone_id).update(verified_at=now)
         return consumed
 
     def _reason(self, user: AbstractBaseUser | None) -> str:

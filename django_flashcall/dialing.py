@@ -18,10 +18,13 @@ from .models import VerificationAttempt
 from .phone import mask
 from .providers.base import Answer, BaseProvider, load_provider
 from .signals import attempt_finished
-from .transactions import own_transaction, refuse_open_transaction, repeat_on_deadlock
+from .transactions import in_own_transaction, refuse_open_transaction, repeat_on_deadlock
 from .words import ERRORS_OF_THE_NUMBER, AttemptStatus, Channel, ErrorCode
 
 logger = logging.getLogger(__name__)
+
+#: Ids and error codes of a provider are cut to what their columns hold.
+WORD = 64
 
 #: A price beyond this is a mistake, and not recorded.
 MAX_PRICE = Decimal(10_000)
@@ -41,7 +44,8 @@ def dial(attempt_id: int) -> None:
     digest = _digest(attempt, code) if code else ""
     refuse_open_transaction(VerificationAttempt)
     this = VerificationAttempt.objects.filter(pk=attempt_id)
-    if this.claim_dial(now=timezone.now(), code_digest=digest):
+    claim = partial(this.claim_dial, now=timezone.now(), code_digest=digest)
+    if repeat_on_deadlock(claim):
         _record(attempt, outcome=_ask(provider, attempt, code=code))
         attempt_finished.send_robust(sender=VerificationAttempt, attempt=attempt)
 
@@ -83,7 +87,7 @@ def _place(provider: BaseProvider, attempt: VerificationAttempt, *, code: str) -
 
 def _record(attempt: VerificationAttempt, *, outcome: Answer | ProviderError) -> None:
     fields = _fields(attempt, outcome=outcome)
-    repeat_on_deadlock(partial(_keep, attempt, fields=fields))
+    _keep(attempt, fields=fields)
     for name, value in fields.items():
         setattr(attempt, name, value)
     _log(attempt, outcome=outcome)
@@ -93,13 +97,13 @@ def _fields(attempt: VerificationAttempt, *, outcome: Answer | ProviderError) ->
     """Return what an outcome says about the attempt, its status first."""
     fields: dict[str, Any] = {"status": AttemptStatus.UNKNOWN, "answered_at": timezone.now()}
     if isinstance(outcome, Answer):
-        fields |= {"status": AttemptStatus.ACCEPTED, "provider_id": outcome.id}
+        fields |= {"status": AttemptStatus.ACCEPTED, "provider_id": outcome.id[:WORD]}
         fields |= {"price": _price(outcome)}
         return fields | _code_fields(attempt, code=outcome.code)
     if isinstance(outcome, (ProviderRefused, NotSent)):
         # Nothing rang: no code of it counts, and nothing is reserved for it any more.
         fields |= {"status": AttemptStatus.REJECTED, "code_digest": "", "reserved": NOTHING}
-        return fields | {"error_code": getattr(outcome, "error_code", ErrorCode.NOT_SENT)}
+        return fields | {"error_code": getattr(outcome, "error_code", ErrorCode.NOT_SENT)[:WORD]}
     return fields
 
 
@@ -115,12 +119,12 @@ def _code_fields(attempt: VerificationAttempt, *, code: str) -> dict[str, Any]:
     return {"code_digest": _digest(attempt, code)} if code else {}
 
 
+@in_own_transaction(VerificationAttempt)
 def _keep(attempt: VerificationAttempt, *, fields: dict[str, Any]) -> None:
     """Write the outcome down and settle its cost, in one short transaction."""
-    with own_transaction(VerificationAttempt):
-        this = VerificationAttempt.objects.filter(pk=attempt.pk)
-        if this.conclude(**fields):
-            limits.settle_site(attempt, price=_cost(attempt, fields=fields))
+    this = VerificationAttempt.objects.filter(pk=attempt.pk)
+    if this.conclude(**fields):
+        limits.settle_site(attempt, price=_cost(attempt, fields=fields))
 
 
 def _cost(attempt: VerificationAttempt, *, fields: dict[str, Any]) -> Decimal:

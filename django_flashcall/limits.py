@@ -18,7 +18,7 @@ from .exceptions import ChannelUnavailable, CooldownActive, NumberBlocked, Numbe
 from .models import Phone, Price, Usage, VerificationAttempt
 from .phone import prefixes
 from .querysets import to_units
-from .transactions import own_transaction
+from .transactions import in_own_transaction
 
 #: Cooldowns escalate with the attempts at a number within this window.
 DAY = timedelta(days=1)
@@ -79,8 +79,7 @@ def ensure_day(*, now: datetime) -> None:
     """
     day = day_of(now)
     if not Usage.objects.filter(scope="", since=day).exists():
-        with own_transaction(Usage):
-            Usage.objects.bulk_create([Usage(scope="", since=day)], ignore_conflicts=True)
+        _insert_day(day)
 
 
 def claim_site(reserved: Decimal | None, *, now: datetime) -> None:
@@ -95,6 +94,11 @@ def settle_site(attempt: VerificationAttempt, *, price: Decimal) -> None:
     if units:
         day = Usage.objects.filter(scope="", since=day_of(attempt.created_at))
         day.add(attempts=0, units=units)
+
+
+@in_own_transaction(Usage)
+def _insert_day(day: datetime) -> None:
+    Usage.objects.bulk_create([Usage(scope="", since=day)], ignore_conflicts=True)
 
 
 def _longest_amount(rows: Iterable[Price]) -> Decimal | None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -34,7 +33,7 @@ from .exceptions import (
 from .models import Phone, Verification, VerificationAttempt
 from .phone import mask, parse_number
 from .providers.base import load_provider
-from .transactions import own_transaction, repeat_on_deadlock
+from .transactions import in_own_transaction
 from .words import Channel, Purpose, VerificationStatus
 
 
@@ -69,8 +68,7 @@ def start_verification(
     key = key or uuid4()
     try:
         order = _order_start(number, purpose=purpose, channel=channel, now=now)
-        begin = partial(_begin, order, purpose=purpose, visitor=visitor, key=key)
-        attempt = repeat_on_deadlock(begin)
+        attempt = _begin(order, purpose=purpose, visitor=visitor, key=key)
     except (CooldownActive, NumberBlocked, ChannelUnavailable, IntegrityError):
         # The same form again: the other request won the number's row, and has committed.
         verification = _begun_before(key, number=number, purpose=purpose)
@@ -95,7 +93,7 @@ def resend(
     _refuse_other_user(verification, visitor=visitor)
     channel = channel or next_channel(verification)
     order = _order_resend(verification, channel=channel, now=now)
-    attempt = repeat_on_deadlock(partial(_repeat, order, verification=verification))
+    attempt = _repeat(order, verification=verification)
     get_dialer()(attempt.pk)
     return attempt
 
@@ -118,14 +116,14 @@ def check_code(verification: Verification, code: str, *, visitor: Visitor) -> Ve
         raise _wrong_code(verification, visitor=visitor)
     if not _approve(verification, now=now):
         raise _ended(verification, now=now)
+    verification.status, verification.approved_at = VerificationStatus.APPROVED, now
     signals.verification_approved.send_robust(sender=Verification, verification=verification)
     return verification
 
 
 def cancel(verification: Verification) -> bool:
     """Give ``verification`` up, so that no code opens it any more; ``False`` if it had ended."""
-    with own_transaction(Verification):
-        canceled = Verification.objects.filter(pk=verification.pk).cancel()
+    canceled = _cancel(verification)
     if canceled:
         signals.verification_canceled.send_robust(sender=Verification, verification=verification)
     return canceled
@@ -209,38 +207,42 @@ def _known_phone(number: str) -> Phone:
     phone = Phone.objects.filter(number=number).first()
     if phone is not None:
         return phone
-    with own_transaction(Phone):
-        Phone.objects.bulk_create([Phone(number=number)], ignore_conflicts=True)
+    _insert_phone(number)
     return Phone.objects.get(number=number)
 
 
+@in_own_transaction(Phone)
+def _insert_phone(number: str) -> None:
+    Phone.objects.bulk_create([Phone(number=number)], ignore_conflicts=True)
+
+
+@in_own_transaction(Verification)
 def _begin(order: Order, *, purpose: str, visitor: Visitor, key: UUID) -> VerificationAttempt:
     config = get_settings()
-    with own_transaction(Verification):
-        limits.claim_number(order.phone, now=order.now)
-        verification = Verification.objects.create(
-            key=key,
-            phone=order.phone,
-            purpose=purpose,
-            user_id=_user_id(visitor),
-            address=visitor.address or None,
-            max_checks=config.MAX_CHECKS,
-            attempt_count=1,
-            max_attempts=config.MAX_ATTEMPTS,
-            is_decoy=order.is_decoy,
-            created_at=order.now,
-            expires_at=order.now + config.VERIFICATION_LIFETIME,
-        )
-        return _record_intent(order, verification=verification)
+    limits.claim_number(order.phone, now=order.now)
+    verification = Verification.objects.create(
+        key=key,
+        phone=order.phone,
+        purpose=purpose,
+        user_id=_user_id(visitor),
+        address=visitor.address or None,
+        max_checks=config.MAX_CHECKS,
+        attempt_count=1,
+        max_attempts=config.MAX_ATTEMPTS,
+        is_decoy=order.is_decoy,
+        created_at=order.now,
+        expires_at=order.now + config.VERIFICATION_LIFETIME,
+    )
+    return _record_intent(order, verification=verification)
 
 
+@in_own_transaction(Verification)
 def _repeat(order: Order, *, verification: Verification) -> VerificationAttempt:
-    with own_transaction(Verification):
-        this = Verification.objects.filter(pk=verification.pk)
-        if not this.claim_attempt(now=order.now, usable=limits.USABLE):
-            raise AttemptsExhausted()
-        limits.claim_number(order.phone, now=order.now)
-        return _record_intent(order, verification=verification)
+    this = Verification.objects.filter(pk=verification.pk)
+    if not this.claim_attempt(now=order.now, usable=limits.USABLE):
+        raise AttemptsExhausted()
+    limits.claim_number(order.phone, now=order.now)
+    return _record_intent(order, verification=verification)
 
 
 def _record_intent(order: Order, *, verification: Verification) -> VerificationAttempt:
@@ -287,17 +289,19 @@ def _refuse_other_user(verification: Verification, *, visitor: Visitor) -> None:
         raise VerificationEnded()
 
 
+@in_own_transaction(Verification)
 def _claim_check(verification: Verification, *, now: datetime) -> bool:
-    with own_transaction(Verification):
-        return Verification.objects.filter(pk=verification.pk).claim_check(now=now)
+    return Verification.objects.filter(pk=verification.pk).claim_check(now=now)
 
 
+@in_own_transaction(Verification)
 def _approve(verification: Verification, *, now: datetime) -> bool:
-    with own_transaction(Verification):
-        approved = Verification.objects.filter(pk=verification.pk).approve(now=now)
-    if approved:
-        verification.status, verification.approved_at = VerificationStatus.APPROVED, now
-    return approved
+    return Verification.objects.filter(pk=verification.pk).approve(now=now)
+
+
+@in_own_transaction(Verification)
+def _cancel(verification: Verification) -> bool:
+    return Verification.objects.filter(pk=verification.pk).cancel()
 
 
 def _ended(verification: Verification, *, now: datetime) -> VerificationEnded:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from functools import partial, wraps
+from typing import ParamSpec, TypeVar
 
 from django.db import OperationalError, connections, router, transaction
 from django.db.models import Model
 
 from .exceptions import TransactionOpen
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 #: Deadlocks, lock time-outs and serialisation failures: the same transaction may work next time.
@@ -33,6 +35,26 @@ def own_transaction(model: type[Model]) -> Iterator[None]:
     refuse_open_transaction(model)
     with transaction.atomic(using=router.db_for_write(model), durable=True):
         yield
+
+
+def in_own_transaction(model: type[Model]) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Decorate a function that is a whole transaction, to be repeated when the database asks.
+
+    It must do nothing outside the database.
+    """
+
+    def decorate(work: Callable[P, T]) -> Callable[P, T]:
+        @wraps(work)
+        def durable(*args: P.args, **kwargs: P.kwargs) -> T:
+            return repeat_on_deadlock(partial(committed, *args, **kwargs))
+
+        def committed(*args: P.args, **kwargs: P.kwargs) -> T:
+            with own_transaction(model):
+                return work(*args, **kwargs)
+
+        return durable
+
+    return decorate
 
 
 def refuse_open_transaction(model: type[Model]) -> None:
