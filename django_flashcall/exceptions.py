@@ -13,6 +13,7 @@
      │    └── KeyReused
      ├── CodeRefused            the code opens nothing
      │    ├── CodeMalformed     it cost no check
+     │    ├── CodeUnknown       it cost no check either: nobody can tell what is right
      │    ├── WrongCode         ``checks_left`` says how many remain
      │    └── VerificationEnded expired, exhausted, canceled or used
      └── ProviderError          for providers to raise; services record it and raise nothing
@@ -138,6 +139,13 @@ class CodeMalformed(CodeRefused):
 
     message = _("Enter digits only.")
     code = "code_malformed"
+
+
+class CodeUnknown(CodeRefused):
+    """We do not know what the code is, yet or for ever; it cost no check."""
+
+    message = _("We do not know the code of this call yet. Wait a moment, or ask for a new call.")
+    code = "code_unknown"
 
 
 class WrongCode(CodeRefused):

@@ -24,6 +24,7 @@ from .door import Visitor
 from .exceptions import (
     AttemptsExhausted,
     ChannelUnavailable,
+    CodeUnknown,
     CooldownActive,
     KeyReused,
     NumberBlocked,
@@ -102,13 +103,15 @@ def check_code(verification: Verification, code: str, *, visitor: Visitor) -> Ve
     """Compare ``code`` with the live codes of ``verification``, and approve it if one matches.
 
     The check is counted and committed before anything is compared. Raises ``CodeMalformed``
-    (which costs no check), ``WrongCode`` and ``VerificationEnded``.
+    and ``CodeUnknown`` (which cost no check), ``WrongCode`` and ``VerificationEnded``.
     """
     now = timezone.now()
     _refuse_other_user(verification, visitor=visitor)
     attempts = list(verification.attempts.all())
     guesses = codes.read_code(code, lengths={attempt.code_length for attempt in attempts})
     live = [attempt.code_digest for attempt in attempts if attempt.is_live(now=now)]
+    if not live and any(attempt.is_wanted(now=now) for attempt in attempts):
+        raise CodeUnknown()
     if not live or not _claim_check(verification, now=now):
         raise _ended(verification, now=now)
     # SECURITY: only now, with the check committed, is anything compared.

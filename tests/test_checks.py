@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from enum import IntEnum
 from typing import Any
 
 import pytest
 from django.core.checks import CheckMessage, run_checks
 from django.core.checks.registry import registry
 from django.db import connections
-from django.db.backends.postgresql.psycopg_any import IsolationLevel
 
 from django_flashcall.checks import (
     check_backend,
@@ -20,6 +20,14 @@ from django_flashcall.providers.base import BaseProvider
 MOBILGROUP = "django_flashcall.providers.mobilgroup.MobilgroupProvider"
 PHONE_BACKEND = "django_flashcall.backends.PhoneBackend"
 MODEL_BACKEND = "django.contrib.auth.backends.ModelBackend"
+
+
+class IsolationLevel(IntEnum):
+    """The levels as psycopg names them, which need not be installed."""
+
+    READ_COMMITTED = 2
+    REPEATABLE_READ = 3
+    SERIALIZABLE = 4
 
 
 class Faulty(BaseProvider):

@@ -22,6 +22,7 @@ from django_flashcall.exceptions import (
     AttemptsExhausted,
     ChannelUnavailable,
     CodeMalformed,
+    CodeUnknown,
     CooldownActive,
     KeyReused,
     NumberBlocked,
@@ -651,7 +652,7 @@ def test_no_code_outlives_its_verification(
 def test_a_call_that_was_rejected_leaves_nothing_to_check(flashcall: Any, visitor: Visitor) -> None:
     flashcall(OPTIONS={"error_code": "not_enough_money"})
     verification = start()
-    with pytest.raises(VerificationEnded):
+    with pytest.raises(CodeUnknown):
         services.check_code(verification, "1234", visitor=visitor)
     verification.refresh_from_db()
     assert verification.checks == 0
@@ -712,7 +713,7 @@ def test_a_code_tried_while_the_call_is_placed_costs_nothing(
     queued: list[int], visitor: Visitor
 ) -> None:
     verification = start()
-    with pytest.raises(VerificationEnded):
+    with pytest.raises(CodeUnknown):
         services.check_code(verification, "1234", visitor=visitor)
     verification.refresh_from_db()
     assert verification.checks == 0
