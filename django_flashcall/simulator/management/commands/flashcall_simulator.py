@@ -23,18 +23,22 @@ class Command(BaseCommand):
         if not settings.DEBUG:
             raise CommandError("The simulated provider runs only with DEBUG = True.")
         server = self.listen(host, port)
+        try:
+            self.announce(server)
+            server.serve_forever()
+        except KeyboardInterrupt:
+            self.stdout.write("\nStopped.")
+        finally:
+            server.server_close()
+
+    def announce(self, server: SimulatorServer) -> None:
+        """Print what a site and a person need to reach it."""
         self.stdout.write(
             f"API:     {server.api_address}\n"
             f"Handset: {server.address}\n"
             f"API key: {api_key()}\n"
             "Quit with Ctrl-C."
         )
-        try:
-            server.serve_forever()
-        except KeyboardInterrupt:
-            self.stdout.write("\nStopped.")
-        finally:
-            server.server_close()
 
     def listen(self, host: str, port: int) -> SimulatorServer:
         """Open the port, or say in one sentence why that is impossible."""
