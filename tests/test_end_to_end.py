@@ -1,0 +1,174 @@
+"""The main job over real HTTP: pages, services, mobilgroup's wire and the simulator together."""
+
+from __future__ import annotations
+
+import io
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+import time_machine
+from django.core.management import call_command
+from django.test import Client
+from django.utils import timezone
+
+from django_flashcall.models import Phone, Usage, VerificationAttempt
+from django_flashcall.simulator.testing import RunningSimulator
+from django_flashcall.words import AttemptStatus, Channel
+from tests.factories import AttemptFactory, PriceFactory
+
+pytestmark = pytest.mark.django_db
+
+NUMBER = "79991234567"
+KEY = "0b5f6f0e-3f0e-4c3a-9d0f-2f6f3f0d8a11"
+
+
+@pytest.fixture(autouse=True)
+def provider(simulator: RunningSimulator, flashcall: Any) -> None:
+    flashcall(
+        PROVIDER="django_flashcall.providers.mobilgroup.MobilgroupProvider",
+        OPTIONS={"api_key": simulator.api_key, "url": simulator.url},
+    )
+
+
+@pytest.fixture
+def prices() -> None:
+    for channel, amount in [("flash_call", "0.35"), ("voice", "0.70"), ("sms", "1.60")]:
+        PriceFactory(channel=channel, amount=Decimal(amount), valid_from=timezone.now())
+
+
+def start(client: Client) -> Any:
+    return client.post("/phone/login/", {"number": "8 (999) 123-45-67", "key": KEY})
+
+
+def spent() -> Decimal:
+    return Usage.objects.get(scope="").spent
+
+
+@pytest.mark.usefixtures("prices")
+def test_a_visitor_logs_in_by_flash_call(client: Client, simulator: RunningSimulator) -> None:
+    page = start(client)
+    [call] = simulator.calls
+    assert call.number == NUMBER
+    done = client.post(page.url, {"code": call.code})
+    assert done.url == "/welcome/"
+    assert client.get("/welcome/").status_code == 200
+    assert spent() == Decimal("0.35")
+
+
+@pytest.mark.usefixtures("prices")
+def test_who_loses_the_first_call_gets_in_by_sms(
+    client: Client, simulator: RunningSimulator
+) -> None:
+    with time_machine.travel(timezone.now()) as clock:
+        simulator.arrange("lost_call")
+        page = start(client)
+        assert simulator.exchange.ringing() == ()
+        clock.shift(timedelta(seconds=60))
+        client.post(page.url, {"channel": "sms", "attempt_count": "1"})
+        sms = simulator.calls[0]
+        assert client.post(page.url, {"code": sms.code}).url == "/welcome/"
+    attempts = VerificationAttempt.objects.all()
+    assert [(one.channel, one.price) for one in attempts] == [
+        (Channel.FLASH_CALL, Decimal("0.35")),
+        (Channel.SMS, Decimal("1.60")),
+    ]
+    assert spent() == Decimal("1.95") == simulator.exchange.billed
+
+
+@pytest.mark.usefixtures("prices")
+def test_a_spoken_code_logs_in_though_the_answer_was_lost(
+    client: Client, simulator: RunningSimulator
+) -> None:
+    with time_machine.travel(timezone.now()) as clock:
+        simulator.arrange("lost_call")
+        page = start(client)
+        clock.shift(timedelta(seconds=60))
+        simulator.arrange("lost_answer")
+        client.post(page.url, {"channel": "voice", "attempt_count": "1"})
+        spoken = simulator.calls[0]
+        assert VerificationAttempt.objects.last().status == AttemptStatus.UNKNOWN
+        assert client.post(page.url, {"code": spoken.code}).url == "/welcome/"
+    # The lost answer named no price: what the list foretold counts as spent.
+    assert spent() == Decimal("1.05") == simulator.exchange.billed
+
+
+def test_the_double_click_is_one_call(client: Client, simulator: RunningSimulator) -> None:
+    assert start(client).url == start(client).url
+    assert simulator.requests_received == 1
+
+
+TRY_LATER = "We cannot call +7 999 123-45-67 at the moment."
+CHECK_NUMBER = "+7 999 123-45-67 cannot be reached this way."
+NOBODY_KNOWS = "We could not find out whether the call to +7 999 123-45-67 came through."
+
+
+# What the provider does: requests made, what is recorded, what is spent, what the visitor reads.
+@pytest.mark.parametrize(
+    ("fault", "status", "cost", "text"),
+    [
+        ("unknown_request", AttemptStatus.REJECTED, "0", TRY_LATER),
+        ("authorisation_failed", AttemptStatus.REJECTED, "0", TRY_LATER),
+        ("user_disabled", AttemptStatus.REJECTED, "0", TRY_LATER),
+        ("number_is_empty", AttemptStatus.REJECTED, "0", CHECK_NUMBER),
+        ("number_not_valid", AttemptStatus.REJECTED, "0", CHECK_NUMBER),
+        ("number_not_permitted", AttemptStatus.REJECTED, "0", CHECK_NUMBER),
+        ("not_enough_money", AttemptStatus.REJECTED, "0", TRY_LATER),
+        ("ani_phone_not_valid", AttemptStatus.REJECTED, "0", TRY_LATER),
+        ("number_in_spam_list", AttemptStatus.REJECTED, "0", CHECK_NUMBER),
+        ("code_not_valid", AttemptStatus.REJECTED, "0", TRY_LATER),
+        ("lost_answer", AttemptStatus.UNKNOWN, "0.35", NOBODY_KNOWS),
+        ("http_500", AttemptStatus.UNKNOWN, "0.35", NOBODY_KNOWS),
+    ],
+)
+@pytest.mark.usefixtures("prices")
+def test_a_failing_provider_leaves_a_record_and_a_next_step(
+    client: Client,
+    simulator: RunningSimulator,
+    caplog: Any,
+    fault: str,
+    status: str,
+    cost: str,
+    text: str,
+) -> None:
+    caplog.set_level("INFO", logger="django_flashcall")
+    simulator.arrange(fault)
+    page = client.get(start(client).url).text
+    assert simulator.requests_received == 1
+    assert VerificationAttempt.objects.get().status == status
+    assert spent() == Decimal(cost)
+    assert text in page
+    assert fault not in page
+    [line] = [record.getMessage() for record in caplog.records if "attempt=" in record.getMessage()]
+    assert NUMBER not in line
+    assert simulator.api_key not in line
+
+
+def test_a_provider_that_is_not_there_costs_nothing(
+    client: Client, simulator: RunningSimulator, flashcall: Any
+) -> None:
+    flashcall(OPTIONS={"api_key": simulator.api_key, "url": "http://127.0.0.1:9/"})
+    page = client.get(start(client).url).text
+    assert TRY_LATER in page
+    assert VerificationAttempt.objects.get().error_code == "not_sent"
+    assert spent() == 0
+
+
+def test_the_sweep_command_says_how_many_it_found() -> None:
+    AttemptFactory(
+        status=AttemptStatus.REQUESTED, created_at=timezone.now() - timedelta(minutes=20)
+    )
+    out = io.StringIO()
+    call_command("flashcall_sweep", stdout=out)
+    assert out.getvalue() == "1 attempts are now unknown.\n"
+
+
+def test_nothing_is_started_for_a_blocked_number(
+    client: Client, simulator: RunningSimulator
+) -> None:
+    start(client)
+    Phone.objects.block(now=timezone.now())
+    page = Client().post("/phone/login/", {"number": NUMBER})
+    assert "We do not call this number." in page.text
+    assert simulator.requests_received == 1
