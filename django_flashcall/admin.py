@@ -7,6 +7,7 @@ those who have the permission ``view_full_number``.
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -14,16 +15,15 @@ from django.contrib import admin, messages
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.formats import number_format
+from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from .clock import day_of
+from .clock import day_of, local_time
 from .conf import get_settings
 from .exceptions import NumberRefused
 from .models import Phone, Price, Usage, Verification, VerificationAttempt
 from .phone import mask, parse_number
-from .words import Purpose
 
 NOTHING = Decimal(0)
 
@@ -100,17 +100,32 @@ class AttemptInline(ReadOnly, admin.TabularInline):
 
     model = VerificationAttempt
     fields = readonly_fields = (
-        "created_at",
+        "asked",
         "channel",
         "status",
         "why",
         "price_in_currency",
         "reserved_in_currency",
         "provider_id",
-        "sent_at",
-        "answered_at",
+        "sent",
+        "answered",
     )
     extra = 0
+
+    @admin.display(description=_("asked at"))
+    def asked(self, attempt: VerificationAttempt) -> str:
+        """Write to the second when it was asked for."""
+        return _second(attempt.created_at)
+
+    @admin.display(description=_("sent at"))
+    def sent(self, attempt: VerificationAttempt) -> str:
+        """Write to the second when the request was sent."""
+        return _second(attempt.sent_at)
+
+    @admin.display(description=_("answered at"))
+    def answered(self, attempt: VerificationAttempt) -> str:
+        """Write to the second when it was known what came of it."""
+        return _second(attempt.answered_at)
 
     @admin.display(description=_("reason"))
     def why(self, attempt: VerificationAttempt) -> str:
@@ -157,10 +172,16 @@ class VerificationAdmin(ReadOnly, NumberColumn):
         rows = super().get_queryset(request)
         return rows.select_related("phone", "user").prefetch_related("attempts")
 
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Speak of a decoy only where there is one."""
+        fields = super().get_fields(request, obj)
+        is_decoy = obj is not None and obj.is_decoy
+        return fields if is_decoy else [name for name in fields if name != "is_decoy"]
+
     @admin.display(description=_("purpose"))
     def purpose_in_words(self, verification: Verification) -> str:
         """Translate the purposes that we know."""
-        return str(dict(Purpose.choices).get(verification.purpose, verification.purpose))
+        return verification.purpose_in_words
 
     @admin.display(description=_("state"))
     def state(self, verification: Verification) -> str:
@@ -227,7 +248,13 @@ class PhoneAdmin(ReadOnly, NumberColumn):
 class PriceAdmin(admin.ModelAdmin):
     """The price list, the only thing here that is written by hand."""
 
-    list_display = ["prefix_or_all", "channel_or_all", "amount", "allowed", "valid_from"]
+    list_display = [
+        "prefix_or_all",
+        "channel_or_all",
+        "amount_in_currency",
+        "allowed",
+        "valid_from",
+    ]
     list_filter = ["channel", "allowed"]
     search_fields = ["prefix"]
 
@@ -235,6 +262,11 @@ class PriceAdmin(admin.ModelAdmin):
     def prefix_or_all(self, price: Price) -> str:
         """Name the empty prefix."""
         return price.prefix or str(_("every number"))
+
+    @admin.display(description=_("amount"), ordering="amount")
+    def amount_in_currency(self, price: Price) -> str:
+        """Write the amount with its currency."""
+        return _money(price.amount)
 
     @admin.display(description=_("channel"), ordering="channel")
     def channel_or_all(self, price: Price) -> str:
@@ -268,4 +300,9 @@ def _number_column(request: HttpRequest) -> str:
 def _money(amount: Decimal | None) -> str:
     if amount is None:
         return "-"
-    return f"{number_format(f'{amount.normalize():f}')} {get_settings().CURRENCY}"
+    places = max(-int(amount.normalize().as_tuple().exponent), 2)
+    return f"{number_format(amount, decimal_pos=places)} {get_settings().CURRENCY}"
+
+
+def _second(moment: datetime | None) -> str:
+    return date_format(local_time(moment), "Y-m-d H:i:s") if moment else "-"

@@ -23,5 +23,10 @@ def clock_time(moment: datetime) -> str:
     return date_format(local, "H:i" if local.date() == today.date() else "j E, H:i")
 
 
+def local_time(moment: datetime) -> datetime:
+    """Return ``moment`` as the clock of whoever looks at the page shows it."""
+    return _local(moment, zone=timezone.get_current_timezone())
+
+
 def _local(moment: datetime, *, zone: tzinfo) -> datetime:
     return timezone.localtime(moment, zone) if timezone.is_aware(moment) else moment

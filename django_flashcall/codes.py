@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.utils.crypto import constant_time_compare, salted_hmac
 from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_variables
 
 from .conf import get_secrets
 from .exceptions import CodeMalformed
@@ -32,6 +33,7 @@ def draw_code(length: int = SPOKEN_LENGTH) -> str:
     return f"{secrets.randbelow(10**length):0{length}}"
 
 
+@sensitive_variables()
 def read_code(text: str, *, lengths: Collection[int]) -> list[str]:
     """Read ``text`` as a code of one of the ``lengths``, or as the whole number that called.
 
@@ -49,6 +51,7 @@ def read_code(text: str, *, lengths: Collection[int]) -> list[str]:
     return [digits]
 
 
+@sensitive_variables()
 def make_digest(code: str, *, number: str, key: UUID) -> str:
     """Return the digest under which ``code`` is kept: 64 hexadecimal digits.
 
@@ -57,6 +60,7 @@ def make_digest(code: str, *, number: str, key: UUID) -> str:
     return _digest(code, number=number, key=key, secret=get_secrets()[0])
 
 
+@sensitive_variables()
 def matches(codes: Iterable[str], digests: Iterable[str], *, number: str, key: UUID) -> bool:
     """Tell in constant time whether one of ``codes`` is behind one of ``digests``.
 
@@ -73,6 +77,7 @@ def matches(codes: Iterable[str], digests: Iterable[str], *, number: str, key: U
     return any(equal)
 
 
+@sensitive_variables()
 def _digest(code: str, *, number: str, key: UUID, secret: str | bytes) -> str:
     # SECURITY: keyed, since 10,000 plain hashes are reversed at once.
     return salted_hmac(

@@ -1,6 +1,7 @@
 """The settings: one dict, ``FLASHCALL``, read afresh at each use so that overriding just works.
 
-Nothing else in this package reads ``django.conf.settings``, but for ``AUTH_USER_MODEL``.
+Nothing else in this package reads ``django.conf.settings``, but for ``AUTH_USER_MODEL`` and the
+simulator, which is an app of its own.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
 
 from . import limits
 from .codes import draw_code, make_digest
@@ -30,6 +31,7 @@ WORD = 64
 MAX_PRICE = Decimal(10_000)
 
 
+@sensitive_variables()
 def dial(attempt_id: int) -> None:
     """Ask the provider for the attempt with this id, if nobody has asked yet.
 
@@ -58,6 +60,7 @@ def _draw_code(attempt: VerificationAttempt, *, provider: BaseProvider) -> str:
     return draw_code(attempt.code_length) if is_ours else ""
 
 
+@sensitive_variables()
 def _ask(
     provider: BaseProvider, attempt: VerificationAttempt, *, code: str
 ) -> Answer | ProviderError:
@@ -71,6 +74,7 @@ def _ask(
         return OutcomeUnknown(type(error).__name__)
 
 
+@sensitive_variables()
 def _place(provider: BaseProvider, attempt: VerificationAttempt, *, code: str) -> Answer:
     number = attempt.verification.number
     if not attempt.is_wanted(now=timezone.now()):
@@ -85,6 +89,7 @@ def _place(provider: BaseProvider, attempt: VerificationAttempt, *, code: str) -
     return provider.flash_call(number, length=attempt.code_length, code=code)
 
 
+@sensitive_variables()
 def _record(attempt: VerificationAttempt, *, outcome: Answer | ProviderError) -> None:
     fields = _fields(attempt, outcome=outcome)
     _keep(attempt, fields=fields)
@@ -93,6 +98,7 @@ def _record(attempt: VerificationAttempt, *, outcome: Answer | ProviderError) ->
     _log(attempt, outcome=outcome)
 
 
+@sensitive_variables()
 def _fields(attempt: VerificationAttempt, *, outcome: Answer | ProviderError) -> dict[str, Any]:
     """Return what an outcome says about the attempt, its status first."""
     fields: dict[str, Any] = {"status": AttemptStatus.UNKNOWN, "answered_at": timezone.now()}
@@ -119,6 +125,7 @@ def _code_fields(attempt: VerificationAttempt, *, code: str) -> dict[str, Any]:
     return {"code_digest": _digest(attempt, code)} if code else {}
 
 
+@sensitive_variables()
 @in_own_transaction(VerificationAttempt)
 def _keep(attempt: VerificationAttempt, *, fields: dict[str, Any]) -> None:
     """Write the outcome down and settle its cost, in one short transaction."""
@@ -134,6 +141,7 @@ def _cost(attempt: VerificationAttempt, *, fields: dict[str, Any]) -> Decimal:
     return price if price is not None else reserved or NOTHING
 
 
+@sensitive_variables()
 def _digest(attempt: VerificationAttempt, code: str) -> str:
     verification = attempt.verification
     return make_digest(code, number=verification.number, key=verification.key)

@@ -16,6 +16,7 @@ from uuid import UUID
 from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.http import url_has_allowed_host_and_scheme
 from django_ratelimit.core import get_usage
 
 from .conf import get_address, get_settings
@@ -79,6 +80,16 @@ def remembers(request: HttpRequest, key: UUID) -> bool:
     return str(key) in _remembered(request)
 
 
+def wanted_url(request: HttpRequest) -> str:
+    """Return the page of this site that ``next`` names; empty for none, or for another site."""
+    url = request.POST.get("next") or request.GET.get("next") or ""
+    # SECURITY: else a link to our login page would send the visitor anywhere afterwards.
+    is_ours = url_has_allowed_host_and_scheme(
+        url, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
+    return url if is_ours else ""
+
+
 def next_url_of(request: HttpRequest, key: UUID) -> str:
     """Return where the visitor wanted to go; empty if nowhere."""
     return _remembered(request).get(str(key), "")
@@ -87,11 +98,6 @@ def next_url_of(request: HttpRequest, key: UUID) -> str:
 def remembered_keys(request: HttpRequest) -> list[str]:
     """Return the keys of this browser's verifications, the oldest first."""
     return list(_remembered(request))
-
-
-def forget(request: HttpRequest) -> None:
-    """Drop this browser's verifications, once one of them has done its work."""
-    request.session.pop(SESSION_KEY, None)
 
 
 def _remembered(request: HttpRequest) -> dict[str, str]:

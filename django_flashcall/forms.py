@@ -20,9 +20,10 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.debug import sensitive_variables
 
 from . import door, services
-from .exceptions import FlashCallError, KeyReused, NumberRefused
+from .exceptions import FlashCallError, KeyReused, NumberRefused, VerificationEnded
 from .models import Verification
 from .phone import example_number, parse_number
 from .words import Purpose
@@ -37,6 +38,7 @@ class NumberField(forms.CharField):
     def __init__(self, *, max_length: int = 40, **kwargs: Any) -> None:
         super().__init__(max_length=max_length, **kwargs)
 
+    @sensitive_variables()
     def clean(self, value: Any) -> str:
         """Return the number in E.164."""
         text = super().clean(value)
@@ -67,7 +69,8 @@ class CodeField(forms.CharField):
 class PhoneForm(forms.Form):
     """Takes a number and has it called; once it is valid, ``verification`` is there.
 
-    ``key`` makes one click one call: the same form sent twice is one verification.
+    ``key`` makes one click one call: the same form sent twice is one verification. Where to go
+    after the login is ``next_url``, by default the ``next`` of the request if it is on this site.
     """
 
     number = NumberField(label=_("Phone number"))
@@ -76,16 +79,21 @@ class PhoneForm(forms.Form):
     purpose: str = Purpose.LOGIN
     verification: Verification
 
-    def __init__(self, request: HttpRequest, *args: Any, next_url: str = "", **kwargs: Any) -> None:
+    def __init__(
+        self, request: HttpRequest, *args: Any, next_url: str | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.request = request
-        self.next_url = next_url
+        self.next_url = door.wanted_url(request) if next_url is None else next_url
         self.fields["key"].initial = uuid4
         self.fields["number"].widget.attrs.setdefault("placeholder", example_number())
 
+    @sensitive_variables()
     def clean(self) -> dict[str, Any]:
         """Have the number called, unless this browser's last call to it is still good."""
         cleaned = super().clean() or self.cleaned_data
+        if "key" in self.errors:
+            self._renew_key()
         if not self.errors:
             number, key = cleaned["number"], cleaned["key"]
             try:
@@ -96,12 +104,14 @@ class PhoneForm(forms.Form):
                 door.remember(self.request, self.verification.key, next_url=self.next_url)
         return cleaned
 
+    @sensitive_variables()
     def _start(self, number: str, key: UUID | None) -> Verification:
         door.admit(self.request, door="start")
         return services.start_verification(
             number, purpose=self.purpose, visitor=door.visitor_of(self.request), key=key
         )
 
+    @sensitive_variables()
     def _pending(self, number: str) -> Verification | None:
         keys = door.remembered_keys(self.request)
         if not keys:
@@ -111,10 +121,13 @@ class PhoneForm(forms.Form):
         )
         return pending.select_related("phone").order_by("-pk").first()
 
+    def _renew_key(self) -> None:
+        fresh = {self.add_prefix("key"): str(uuid4())}
+        self.data = {**{name: self.data[name] for name in self.data}, **fresh}
+
     def _refuse(self, error: FlashCallError) -> None:
         if isinstance(error, KeyReused):
-            key = {self.add_prefix("key"): str(uuid4())}
-            self.data = {**{name: self.data[name] for name in self.data}, **key}
+            self._renew_key()
         field = "number" if isinstance(error, NumberRefused) else None
         self.add_error(field, ValidationError(str(error), code=error.code))
 
@@ -132,16 +145,24 @@ class CodeForm(forms.Form):
         self.verification = verification
         self.user: AbstractBaseUser | None = None
 
+    @sensitive_variables()
     def clean_code(self) -> str:
         """Check the code, at the price of one check unless it is malformed."""
         code: str = self.cleaned_data["code"]
         try:
+            self._refuse_other_browser()
             door.admit(self.request, door="check")
             services.check_code(self.verification, code, visitor=door.visitor_of(self.request))
         except FlashCallError as error:
             raise ValidationError(str(error), code=error.code) from error
         return code
 
+    def _refuse_other_browser(self) -> None:
+        # SECURITY: a code typed in another browser than the one that asked is worth nothing.
+        if not door.remembers(self.request, self.verification.key):
+            raise VerificationEnded()
+
+    @sensitive_variables()
     def clean(self) -> dict[str, Any]:
         """Find the user, once the code was right and if this is for a login."""
         cleaned = super().clean() or self.cleaned_data

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.debug import sensitive_variables
 
 from .clock import day_of
 from .conf import get_settings
@@ -29,6 +30,7 @@ NOTHING = Decimal(0)
 USABLE = timedelta(minutes=1)
 
 
+@sensitive_variables()
 def estimate_price(number: str, *, channel: str, now: datetime) -> Decimal | None:
     """Return what the price list foretells for a call, ``None`` if it is silent.
 

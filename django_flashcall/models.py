@@ -141,7 +141,12 @@ class Verification(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.purpose} {self.phone}"
+        return f"{self.purpose_in_words} {self.phone}"
+
+    @property
+    def purpose_in_words(self) -> str:
+        """The purpose, translated if it is one of ours."""
+        return str(dict(Purpose.choices).get(self.purpose, self.purpose))
 
     @property
     def number(self) -> str:
@@ -181,7 +186,7 @@ class VerificationAttempt(models.Model):
     )
     channel = models.CharField(_("channel"), max_length=16, choices=Channel)
     status = models.CharField(
-        _("status"), max_length=16, choices=AttemptStatus, default=AttemptStatus.REQUESTED
+        _("outcome"), max_length=16, choices=AttemptStatus, default=AttemptStatus.REQUESTED
     )
     code_digest = models.CharField(max_length=64, blank=True, editable=False)
     code_length = models.PositiveSmallIntegerField(_("digits"))
@@ -193,7 +198,7 @@ class VerificationAttempt(models.Model):
         **MONEY,
         null=True,
         blank=True,
-        help_text=_("What the price list foretold; empty if it says nothing."),
+        help_text=_("The expected price from the price list; empty if there is none."),
     )
     price = models.DecimalField(
         _("price"),

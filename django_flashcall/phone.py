@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import phonenumbers
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.debug import sensitive_variables
 from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberFormat, PhoneNumberType
 
 from .conf import get_settings
@@ -21,9 +22,12 @@ NUMBER_TYPES = {
     name.lower(): value for name, value in vars(PhoneNumberType).items() if name.isupper()
 }
 
+FOREIGN = _("We do not call numbers of this country.")
+
 SUPPORTED_REGIONS = frozenset(phonenumbers.SUPPORTED_REGIONS)
 
 
+@sensitive_variables()
 def parse_number(text: str) -> str:
     """Read ``text`` in any spelling that people use, and return the number in E.164.
 
@@ -48,11 +52,6 @@ def mask(number: str) -> str:
     return f"{number[:2]}{'•' * max(len(number) - 4, 0)}{number[-2:]}"
 
 
-def region_of(number: str) -> str:
-    """Return the two-letter region of an E.164 ``number``; empty where it has none."""
-    return phonenumbers.region_code_for_number(phonenumbers.parse(number)) or ""
-
-
 def prefixes(number: str) -> list[str]:
     """Return all beginnings of an E.164 ``number``, the empty one first, the whole one last."""
     return [number[:end] for end in range(len(number) + 1)]
@@ -65,6 +64,7 @@ def example_number() -> str:
     return phonenumbers.format_number(example, PhoneNumberFormat.INTERNATIONAL) if example else ""
 
 
+@sensitive_variables()
 def _clean(text: str) -> str:
     cleaned = plain(text).strip()
     if not cleaned:
@@ -77,6 +77,7 @@ def _clean(text: str) -> str:
     return cleaned
 
 
+@sensitive_variables()
 def _parse(cleaned: str) -> PhoneNumber:
     for region in _regions(cleaned):
         try:
@@ -85,19 +86,31 @@ def _parse(cleaned: str) -> PhoneNumber:
             continue
         if phonenumbers.is_valid_number(parsed):
             return parsed
+    if _is_foreign(cleaned):
+        raise NumberRefused(FOREIGN, code="number_region")
     raise NumberRefused(_("This is not a phone number. Check the digits."))
+
+
+def _is_foreign(cleaned: str) -> bool:
+    try:
+        country = phonenumbers.parse(cleaned, None).country_code
+    except NumberParseException:
+        return False
+    regions = get_settings().REGIONS
+    return country not in {phonenumbers.country_code_for_region(region) for region in regions}
 
 
 def _regions(cleaned: str) -> Iterable[str | None]:
     return [None] if cleaned.lstrip("(").startswith("+") else list(get_settings().REGIONS)
 
 
+@sensitive_variables()
 def _refuse_destination(parsed: PhoneNumber, *, number: str) -> None:
     config = get_settings()
     region = phonenumbers.region_code_for_number(parsed)
     # SECURITY: by region, not by country code: +77… is Kazakhstan and +7940 is read as Russian.
     if region not in config.REGIONS or number.startswith(tuple(config.DENIED_PREFIXES)):
-        raise NumberRefused(_("We do not call numbers of this country."), code="number_region")
+        raise NumberRefused(FOREIGN, code="number_region")
     allowed = {NUMBER_TYPES[name] for name in config.NUMBER_TYPES}
     if phonenumbers.number_type(parsed) not in allowed:
         raise NumberRefused(

@@ -1,6 +1,6 @@
 """The public verbs: start a verification, ask again, check a code, give up.
 
-Pages, the JSON API and a site's own views all go through these four. Each keeps its record in
+Pages and a site's own views all go through these four. Each keeps its record in
 transactions of its own, and no transaction is open while the provider is asked; inside a
 transaction of the caller's they raise ``TransactionOpen``.
 """
@@ -17,6 +17,7 @@ from django.contrib.auth.signals import user_login_failed
 from django.db import IntegrityError
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.debug import sensitive_variables
 
 from . import accounts, codes, limits, signals
 from .conf import get_dialer, get_settings
@@ -50,6 +51,7 @@ class Order:
     now: datetime
 
 
+@sensitive_variables()
 def start_verification(
     number: str,
     *,
@@ -99,6 +101,7 @@ def resend(
     return attempt
 
 
+@sensitive_variables()
 def check_code(verification: Verification, code: str, *, visitor: Visitor) -> Verification:
     """Compare ``code`` with the live codes of ``verification``, and approve it if one matches.
 
@@ -170,6 +173,7 @@ def _first_channel(wanted: str | None) -> str:
     return wanted or channels[0]
 
 
+@sensitive_variables()
 def _order_start(number: str, *, purpose: str, channel: str | None, now: datetime) -> Order:
     # Everything that may be refused without a row is refused before there is one.
     first = _first_channel(channel)
@@ -198,6 +202,7 @@ def _order(
     return Order(phone=phone, reserved=cost, is_decoy=is_decoy, now=now, **what)
 
 
+@sensitive_variables()
 def _needs_decoy(number: str, *, purpose: str) -> bool:
     # SECURITY: with sign-up off a refusal would tell a stranger who has an account. The decoy
     # answers the same and calls nobody.
@@ -206,6 +211,7 @@ def _needs_decoy(number: str, *, purpose: str) -> bool:
     return not accounts.is_known(number)
 
 
+@sensitive_variables()
 def _known_phone(number: str) -> Phone:
     phone = Phone.objects.filter(number=number).first()
     if phone is not None:
@@ -214,6 +220,7 @@ def _known_phone(number: str) -> Phone:
     return Phone.objects.get(number=number)
 
 
+@sensitive_variables()
 @in_own_transaction(Phone)
 def _insert_phone(number: str) -> None:
     Phone.objects.bulk_create([Phone(number=number)], ignore_conflicts=True)
@@ -274,6 +281,7 @@ def _code_fields(order: Order) -> dict[str, Any]:
     return {"code_length": codes.SPOKEN_LENGTH if is_spoken else get_settings().CODE_LENGTH}
 
 
+@sensitive_variables()
 def _begun_before(key: UUID, *, number: str, purpose: str) -> Verification | None:
     verification = Verification.objects.select_related("phone").filter(key=key).first()
     if verification is None:
@@ -312,9 +320,13 @@ def _ended(verification: Verification, *, now: datetime) -> VerificationEnded:
     verification.refresh_from_db(fields=["status", "checks", "consumed_at"])
     state = verification.state(now=now)
     if state == "exhausted":
-        return VerificationEnded(_("No tries are left for this call. Ask for a new one."))
+        return VerificationEnded(
+            _("No tries are left for this call. Ask for a new one."), code=state
+        )
     if state in ("approved", "used", "canceled"):
-        return VerificationEnded(_("The code of this call was used, or the call was given up."))
+        return VerificationEnded(
+            _("The code of this call was used, or the call was given up."), code=state
+        )
     return VerificationEnded()
 
 

@@ -9,6 +9,7 @@ from typing import ParamSpec, TypeVar
 
 from django.db import OperationalError, connections, router, transaction
 from django.db.models import Model
+from django.views.decorators.debug import sensitive_variables
 
 from .exceptions import TransactionOpen
 
@@ -45,9 +46,11 @@ def in_own_transaction(model: type[Model]) -> Callable[[Callable[P, T]], Callabl
 
     def decorate(work: Callable[P, T]) -> Callable[P, T]:
         @wraps(work)
+        @sensitive_variables()
         def durable(*args: P.args, **kwargs: P.kwargs) -> T:
             return repeat_on_deadlock(partial(committed, *args, **kwargs))
 
+        @sensitive_variables()
         def committed(*args: P.args, **kwargs: P.kwargs) -> T:
             with own_transaction(model):
                 return work(*args, **kwargs)
@@ -67,6 +70,7 @@ def refuse_open_transaction(model: type[Model]) -> None:
         raise TransactionOpen(CURE)
 
 
+@sensitive_variables()
 def repeat_on_deadlock(work: Callable[[], T]) -> T:
     """Run ``work``, a whole transaction, and run it again where the database asks for that.
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from math import ceil
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django import forms
@@ -19,6 +20,7 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, resolve_url
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.utils.functional import cached_property
@@ -127,8 +129,8 @@ class CodeView(RedirectURLMixin, FormView):
     def form_valid(self, form: CodeForm) -> HttpResponse:
         """Log in, and go where the visitor wanted to."""
         success_url = self.get_success_url()
-        login(self.request, form.get_user())  # type: ignore[arg-type]  # of a valid form
-        door.forget(self.request)
+        if user := form.get_user():
+            login(self.request, user)  # type: ignore[arg-type]  # any user model
         return HttpResponseRedirect(success_url)
 
     def resend(self, channel: str) -> HttpResponse:
@@ -147,9 +149,11 @@ class CodeView(RedirectURLMixin, FormView):
         return here
 
     def cancel(self) -> HttpResponse:
-        """Give the verification up, and ask for a number again."""
+        """Give the verification up, and ask for a number again, to go where one wanted to."""
         services.cancel(self.verification)
-        return redirect("django_flashcall:login")
+        login_page, next_url = reverse("django_flashcall:login"), self.get_redirect_url()
+        query = f"?{urlencode({'next': next_url})}" if next_url else ""
+        return redirect(f"{login_page}{query}")
 
     def refused(self, error: FlashCallError) -> HttpResponse:
         """Say on the page why there is no further call."""
@@ -223,8 +227,9 @@ class CodeView(RedirectURLMixin, FormView):
         return [Channel(name) for name in services.available_channels(self.verification)]
 
     def _was_answered(self) -> bool:
-        posted = self.request.POST.get("attempt_count", "")
-        return posted.isdecimal() and self.verification.attempt_count > int(posted)
+        """Tell whether the page that was posted knew of fewer calls than there are."""
+        posted = self.request.POST.get("attempt_count")
+        return posted is not None and posted != str(self.verification.attempt_count)
 
 
 def _may_still_ring(attempts: list[VerificationAttempt], *, now: datetime) -> bool:

@@ -59,7 +59,7 @@ class ErrorCode(TextChoices):
     ANI_PHONE_NOT_VALID = "ani_phone_not_valid", _("the calling number is not registered")
     NUMBER_IN_SPAM_LIST = "number_in_spam_list", _("the number is in the provider's spam list")
     CODE_NOT_VALID = "code_not_valid", _("the provider did not accept the code")
-    NOT_SENT = "not_sent", _("the provider could not be reached")
+    NOT_SENT = "not_sent", _("the request was not sent to the provider")
 
 
 #: The visitor can mend these by giving another number; the others are for the operator.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -56,7 +57,7 @@ def test_a_verification_is_shown_with_its_attempts_and_prices(operator: Client) 
         reserved=Decimal("1.6"),
     )
     page = operator.get(f"{ROOT}/verification/{verification.pk}/change/").text
-    for text in ("0.35 RUB", "1.6 RUB", "the account is out of money", "flash call", "SMS"):
+    for text in ("0.35 RUB", "1.60 RUB", "the account is out of money", "flash call", "SMS"):
         assert text in page
     assert "1.95 RUB" in operator.get(f"{ROOT}/verification/").text
 
@@ -163,3 +164,254 @@ def test_the_price_list_names_what_is_empty(admin_client: Client) -> None:
 def test_usage_is_shown_by_the_day(operator: Client) -> None:
     UsageFactory(since=timezone.now(), attempts=3, amount=10_500)
     assert "1.05 RUB" in operator.get(f"{ROOT}/usage/").text
+
+
+ALL_ROWS = ["verification", "phone", "price", "usage"]
+
+
+def a_row_of_each() -> dict[str, Any]:
+    """Return one row for each list of the admin."""
+    attempt = AttemptFactory(
+        verification__phone__number=NUMBER, verification__user=UserFactory(), code="48151623"
+    )
+    return {
+        "verification": attempt.verification,
+        "phone": attempt.verification.phone,
+        "price": PriceFactory(prefix="+7999"),
+        "usage": UsageFactory(),
+    }
+
+
+@pytest.fixture
+def viewer() -> Client:
+    """Return the browser of somebody who may look at everything, and do nothing."""
+    return client_with(*(f"view_{name}" for name in (*ALL_ROWS, "verificationattempt")))
+
+
+@pytest.mark.parametrize("name", ALL_ROWS)
+@pytest.mark.parametrize("who", ["viewer", "admin_client"])
+def test_every_list_row_and_history_is_shown(
+    name: str, who: str, request: pytest.FixtureRequest
+) -> None:
+    client, row = request.getfixturevalue(who), a_row_of_each()[name]
+
+    for page in ("", f"{row.pk}/change/", f"{row.pk}/history/"):
+        assert client.get(f"{ROOT}/{name}/{page}").status_code == 200
+
+
+@pytest.mark.parametrize("name", ALL_ROWS)
+def test_who_may_not_look_sees_nothing(name: str) -> None:
+    row = a_row_of_each()[name]
+    client = client_with("view_full_number")
+
+    for page in ("", f"{row.pk}/change/"):
+        assert client.get(f"{ROOT}/{name}/{page}").status_code == 403
+
+
+@pytest.mark.parametrize("who", ["viewer", "admin_client"])
+def test_no_page_holds_a_code_a_digest_or_a_key(who: str, request: pytest.FixtureRequest) -> None:
+    client, rows = request.getfixturevalue(who), a_row_of_each()
+    verification = rows["verification"]
+    secrets = ["48151623", verification.attempts.get().code_digest, str(verification.key)]
+
+    for name, row in rows.items():
+        for page in ("", f"{row.pk}/change/", f"{row.pk}/history/"):
+            text = client.get(f"{ROOT}/{name}/{page}").text
+            assert [secret for secret in secrets if secret in text] == []
+
+
+def test_no_page_tells_the_number_to_who_may_not_see_it(viewer: Client) -> None:
+    for name, row in a_row_of_each().items():
+        for page in ("", f"{row.pk}/change/", f"{row.pk}/history/"):
+            assert NUMBER not in viewer.get(f"{ROOT}/{name}/{page}").text
+
+
+@pytest.mark.parametrize(
+    "lookup",
+    [
+        "phone/?number__startswith=%2B7999123",
+        "phone/?number__endswith=4567",
+        "phone/?number__gt=%2B79991234000",
+        "phone/?number__regex=123",
+        "phone/?verifications__phone__number__startswith=%2B7999",
+        "verification/?phone__number__startswith=%2B7999123",
+        "verification/?attempts__code_digest__gt=5",
+        "verification/?key__startswith=5",
+    ],
+)
+def test_no_lookup_in_the_address_tells_more_than_the_columns(lookup: str, viewer: Client) -> None:
+    AttemptFactory(verification__phone__number=NUMBER)
+
+    assert viewer.get(f"{ROOT}/{lookup}").status_code in (302, 400, 403)
+
+
+@pytest.mark.parametrize("name", ["verification", "phone"])
+@pytest.mark.parametrize("part", ["+7999123", "4567", "%", "_", "999", "\x00", "x"])
+def test_no_part_of_a_number_finds_anything(name: str, part: str, operator: Client) -> None:
+    VerificationFactory(phone__number=NUMBER)
+
+    page = operator.get(f"{ROOT}/{name}/", {"q": part})
+
+    assert page.context["cl"].result_count == 0
+
+
+@pytest.mark.parametrize("name", ["verification", "phone", "usage"])
+def test_no_row_of_the_record_is_added_changed_or_deleted(name: str, admin_client: Client) -> None:
+    row = a_row_of_each()[name]
+    chosen = {"action": "delete_selected", "_selected_action": [row.pk], "post": "yes"}
+
+    assert admin_client.post(f"{ROOT}/{name}/add/", {}).status_code == 403
+    assert admin_client.post(f"{ROOT}/{name}/{row.pk}/change/", {}).status_code == 403
+    assert admin_client.post(f"{ROOT}/{name}/{row.pk}/delete/", {"post": "yes"}).status_code == 403
+    admin_client.post(f"{ROOT}/{name}/", chosen)
+    assert type(row).objects.filter(pk=row.pk).exists()
+
+
+def test_the_attempts_of_a_verification_cannot_be_edited_beside_it(admin_client: Client) -> None:
+    verification = a_row_of_each()["verification"]
+
+    page = admin_client.get(f"{ROOT}/verification/{verification.pk}/change/").text
+
+    assert 'name="attempts-0-price"' not in page
+    assert 'name="_save"' not in page
+
+
+def test_blocking_is_offered_only_to_who_may_block(operator: Client) -> None:
+    PhoneFactory()
+
+    assert "Block: never call these numbers" not in operator.get(f"{ROOT}/phone/").text
+    blocker = client_with("view_phone", "change_phone")
+    assert "Block: never call these numbers" in blocker.get(f"{ROOT}/phone/").text
+
+
+def test_what_is_logged_of_a_block_names_the_number_masked() -> None:
+    phone = PhoneFactory(number=NUMBER)
+    blocker = client_with("view_phone", "change_phone")
+
+    blocker.post(f"{ROOT}/phone/", {"action": "block", "_selected_action": [phone.pk]})
+
+    entry = LogEntry.objects.get()
+    assert entry.object_repr == str(phone)
+    assert NUMBER not in f"{entry.object_repr} {entry.change_message}"
+
+
+def test_only_what_was_blocked_now_is_counted_and_logged(admin_client: Client) -> None:
+    blocked, free = PhoneFactory(blocked_at=timezone.now()), PhoneFactory()
+    chosen = {"action": "block", "_selected_action": [blocked.pk, free.pk]}
+
+    page = admin_client.post(f"{ROOT}/phone/", chosen, follow=True)
+
+    assert "1 number was blocked." in page.text
+    assert LogEntry.objects.get().object_id == str(free.pk)
+
+
+@pytest.mark.parametrize("prefix", ["7999", "+", "+7 999", "+7999x", "+٧٩", "+7999\n8", "++7"])
+def test_a_prefix_that_matches_no_number_is_refused(prefix: str, admin_client: Client) -> None:
+    page = admin_client.post(f"{ROOT}/price/add/", price(prefix=prefix))
+
+    assert "A prefix is a + and digits" in page.text
+    assert not Price.objects.exists()
+
+
+@pytest.mark.parametrize("prefix", ["", "+7", "+79991234567"])
+def test_a_prefix_of_any_length_is_taken(prefix: str, admin_client: Client) -> None:
+    admin_client.post(f"{ROOT}/price/add/", price(prefix=prefix))
+
+    assert Price.objects.get().prefix == prefix
+
+
+def test_a_price_is_never_negative_and_may_be_left_out(admin_client: Client) -> None:
+    assert admin_client.post(f"{ROOT}/price/add/", price(amount="-1")).status_code == 200
+    assert admin_client.post(f"{ROOT}/price/add/", price(amount="")).status_code == 302
+    assert Price.objects.get().amount is None
+
+
+def test_the_same_price_twice_is_refused_in_words(admin_client: Client) -> None:
+    admin_client.post(f"{ROOT}/price/add/", price())
+
+    page = admin_client.post(f"{ROOT}/price/add/", price())
+
+    assert "already exists" in page.text
+
+
+def test_a_price_is_changed_and_deleted(admin_client: Client) -> None:
+    row = PriceFactory(prefix="+7999")
+
+    admin_client.post(f"{ROOT}/price/{row.pk}/change/", price(amount="2"))
+    row.refresh_from_db()
+    assert row.amount == 2
+
+    admin_client.post(f"{ROOT}/price/{row.pk}/delete/", {"post": "yes"})
+    assert not Price.objects.exists()
+
+
+def price(**fields: str) -> dict[str, str]:
+    """Return what the form of a price would send."""
+    row = {
+        "channel": "",
+        "prefix": "+7999",
+        "amount": "1.60",
+        "allowed": "on",
+        "valid_from_0": "2026-03-04",
+        "valid_from_1": "00:00",
+    }
+    return row | fields
+
+
+def test_an_unlisted_reason_is_shown_as_the_provider_wrote_it(operator: Client) -> None:
+    attempt = AttemptFactory(status=AttemptStatus.REJECTED, error_code="<b>new", code="")
+
+    page = operator.get(f"{ROOT}/verification/{attempt.verification_id}/change/").text
+
+    assert "&lt;b&gt;new" in page
+
+
+def test_lost_and_unpriced_calls_cost_what_was_reserved(operator: Client) -> None:
+    AttemptFactory(status=AttemptStatus.UNKNOWN, price=None, reserved=Decimal("0.4"))
+
+    assert "0.40 RUB" in operator.get(f"{ROOT}/verification/").text
+
+
+@pytest.mark.parametrize("name", ALL_ROWS)
+def test_no_list_needs_more_queries_the_longer_it_is(name: str, viewer: Client) -> None:
+    def rows(count: int) -> None:
+        for number in range(count):
+            attempt = AttemptFactory(verification__phone__user=UserFactory())
+            PriceFactory(prefix=f"+7{attempt.pk:04}")
+            UsageFactory(scope=f"+{attempt.pk}", since=timezone.now(), attempts=number)
+
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as captured:
+            assert viewer.get(f"{ROOT}/{name}/").status_code == 200
+        return len(captured)
+
+    rows(5)
+    few = queries()
+    rows(45)
+    assert queries() == few
+
+
+@pytest.mark.parametrize(
+    "choice",
+    ["status__exact=approved", "attempts__channel__exact=sms", "attempts__status__exact=unknown"],
+)
+def test_a_verification_is_filtered_by_what_happened_and_listed_once(
+    choice: str, operator: Client
+) -> None:
+    found = VerificationFactory(status="approved", approved_at=timezone.now())
+    for _ in range(2):
+        AttemptFactory(verification=found, channel=Channel.SMS, status=AttemptStatus.UNKNOWN)
+    AttemptFactory()
+
+    page = operator.get(f"{ROOT}/verification/?{choice}")
+
+    assert list(page.context["cl"].result_list) == [found]
+
+
+def test_a_user_who_confirmed_a_number_can_be_deleted(admin_client: Client) -> None:
+    user = UserFactory()
+    VerificationFactory(user=user, phone__user=user)
+
+    admin_client.post(f"/admin/auth/user/{user.pk}/delete/", {"post": "yes"})
+
+    assert not type(user).objects.filter(pk=user.pk).exists()

@@ -278,11 +278,3 @@ def test_what_is_remembered_survives_a_session_in_a_cookie() -> None:
     later = request_from()
     later.session = SessionStore(request.session.session_key)
     assert door.remembers(later, key)
-
-
-def test_a_browser_forgets_everything_after_a_login() -> None:
-    request, key = request_from(), uuid4()
-    door.remember(request, key)
-    door.forget(request)
-    assert not door.remembers(request, key)
-    door.forget(request)

@@ -14,7 +14,6 @@ from django_flashcall.phone import (
     mask,
     parse_number,
     prefixes,
-    region_of,
 )
 
 NUMBER = "+79991234567"
@@ -212,16 +211,6 @@ class TestShowing:
     @pytest.mark.parametrize("number", ["", "+", "+7", "+79", "+123"])
     def test_does_not_show_twice_what_is_too_short_to_hide(self, number: str) -> None:
         assert len(mask(number)) <= max(len(number), 4)
-
-    @pytest.mark.parametrize(
-        ("number", "region"),
-        [("+79991234567", "RU"), ("+77012345678", "KZ"), ("+447400123456", "GB")],
-    )
-    def test_names_the_region(self, number: str, region: str) -> None:
-        assert region_of(number) == region
-
-    def test_names_no_region_where_there_is_none(self) -> None:
-        assert region_of("+70001234567") == ""
 
 
 class TestPrefixes:

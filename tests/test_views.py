@@ -1,388 +1,1195 @@
-"""The pages, as a browser asks for them."""
+"""The pages, used as a visitor uses them: without JavaScript, impatiently, and by strangers."""
 
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 import time_machine
+from django.contrib.auth import get_user
+from django.contrib.auth.models import AbstractBaseUser
+from django.core.signals import got_request_exception
 from django.db import connection
-from django.test import Client
-from django.utils import timezone
+from django.http import HttpRequest
+from django.test import Client, RequestFactory
+from django.urls import reverse
+from django.views.debug import ExceptionReporter
 
-from django_flashcall.exceptions import OutcomeUnknown
-from django_flashcall.models import Phone, Verification, VerificationAttempt
+from django_flashcall.backends import PhoneBackend
+from django_flashcall.exceptions import NotSent, OutcomeUnknown
+from django_flashcall.models import Phone, Verification
 from django_flashcall.providers.base import Answer
 from django_flashcall.providers.locmem import Delivery, LocMemProvider
-from django_flashcall.words import VerificationStatus
-from tests.factories import UserFactory
+from django_flashcall.words import ErrorCode, VerificationStatus
+
+from .browser import Browser, Page
+from .factories import PhoneFactory, PriceFactory, UserFactory, VerificationFactory
 
 pytestmark = pytest.mark.django_db
 
-NUMBER = "8 (999) 123-45-67"
-E164 = "+79991234567"
+NUMBER = "+79991234567"
+TYPED = "8 (999) 123-45-67"
+SHOWN = "+7 999 123-45-67"
+OTHER = "+79991234568"
+NOON = datetime(2026, 3, 4, 9, 0, tzinfo=UTC)  # 12:00 in Moscow
 LOGIN = "/phone/login/"
 
-
-class LosingProvider(LocMemProvider):
-    """Never learns what came of a call."""
-
-    def flash_call(self, number: str, *, length: int, code: str = "") -> Answer:
-        raise OutcomeUnknown("the line went dead")
+Outbox = list[Delivery]
 
 
-@pytest.fixture
-def clock() -> Iterator[Any]:
-    with time_machine.travel(timezone.now(), tick=False) as clock:
+class LostProvider(LocMemProvider):
+    """Takes every order, and its answer is lost."""
+
+    def _deliver(self, *args: Any, **kwargs: Any) -> Answer:
+        super()._deliver(*args, **kwargs)
+        raise OutcomeUnknown("read timed out")
+
+
+class DeadProvider(LocMemProvider):
+    """Cannot be reached."""
+
+    def _deliver(self, *args: Any, **kwargs: Any) -> Answer:
+        raise NotSent("connection refused")
+
+
+class BrokenProvider(LocMemProvider):
+    """Has a mistake, and tells all it knows about it."""
+
+    def _deliver(self, channel: Any, number: str, *, code: str) -> Answer:
+        super()._deliver(channel, number, code=code)
+        raise RuntimeError(f"number {number}, key secret-api-key")
+
+
+class BrokenBackend(PhoneBackend):
+    """Has a mistake where users are judged."""
+
+    def may_log_in(self, user: AbstractBaseUser) -> bool:
+        """Fail."""
+        raise RuntimeError("the table is gone")
+
+
+def broken_dialer(attempt_id: int) -> None:
+    """Be a queue that cannot be reached."""
+    raise RuntimeError("the queue is gone")
+
+
+def idle_dialer(attempt_id: int) -> None:
+    """Be a queue whose worker has not come to it yet."""
+
+
+@pytest.fixture(autouse=True)
+def clock() -> Iterator[time_machine.Traveller]:
+    """Stop the time at noon in Moscow."""
+    with time_machine.travel(NOON, tick=False) as clock:
         yield clock
 
 
-def start(client: Client, **data: Any) -> Any:
-    """Send the phone form, and return the answer."""
-    return client.post(LOGIN, {"number": NUMBER, "key": str(uuid4()), **data})
+@pytest.fixture
+def browser() -> Browser:
+    """Return a browser without cookies."""
+    return Browser()
+
+
+@pytest.fixture
+def reports() -> Iterator[list[str]]:
+    """Return the error reports that the operators would get, with all local variables."""
+    written: list[str] = []
+
+    def report(request: HttpRequest, **kwargs: Any) -> None:
+        reporter = ExceptionReporter(request, *sys.exc_info())
+        written.extend([reporter.get_traceback_html(), reporter.get_traceback_text()])
+
+    got_request_exception.connect(report)
+    yield written
+    got_request_exception.disconnect(report)
+
+
+@pytest.fixture
+def atomic_requests() -> Iterator[None]:
+    """Wrap every request into a transaction, as many sites do."""
+    connection.settings_dict["ATOMIC_REQUESTS"] = True
+    yield
+    connection.settings_dict["ATOMIC_REQUESTS"] = False
 
 
 def wrong(code: str) -> str:
-    """Return a code that is not ``code``."""
-    return "1111" if code != "1111" else "2222"
+    """Return a code of the same length that is not ``code``."""
+    return f"{(int(code) + 1) % 10 ** len(code):0{len(code)}}"
 
 
-def test_a_right_code_logs_in_and_goes_where_the_visitor_wanted_to(
-    client: Client, outbox: list[Delivery]
+def the_verification() -> Verification:
+    """Return the only verification."""
+    return Verification.objects.get()
+
+
+def fail_three_times(browser: Browser, code: str) -> Page:
+    """Type three wrong codes."""
+    for _ in range(3):
+        browser.answer(wrong(code))
+    return browser.page
+
+
+def user_of(browser: Browser) -> Any:
+    """Return who is logged in."""
+    request = RequestFactory().get("/")
+    request.session = browser.client.session
+    return get_user(request)
+
+
+def is_logged_in(browser: Browser) -> bool:
+    """Tell whether the site knows who this is."""
+    return bool(user_of(browser).is_authenticated)
+
+
+# The way through
+
+
+def test_a_visitor_types_a_number_and_the_digits_that_called_and_is_in(
+    browser: Browser, outbox: Outbox
 ) -> None:
-    code_page = start(client, next="/admin/?q=1")
-    done = client.post(code_page.url, {"code": outbox[0].code})
-    assert done.url == "/admin/?q=1"
-    assert client.session["_auth_user_id"] == str(Phone.objects.get().user_id)
+    page = browser.ask(TYPED)
+    assert f"We are calling {SHOWN}" in page.text
+    assert [(call.channel, call.number) for call in outbox] == [("flash_call", NUMBER)]
+
+    browser.answer(outbox[0].code)
+
+    assert browser.url == "/welcome/"
+    assert user_of(browser) == Phone.objects.get().user
+
+
+def test_the_whole_number_that_called_may_be_pasted(browser: Browser, outbox: Outbox) -> None:
+    browser.ask(NUMBER)
+
+    browser.answer(f"+7 495 000-{outbox[0].code}")
+
+    assert is_logged_in(browser)
+
+
+def test_a_known_number_logs_in_its_user(browser: Browser, outbox: Outbox) -> None:
+    user = UserFactory()
+    PhoneFactory(number=NUMBER, user=user)
+    browser.ask(NUMBER)
+
+    browser.answer(outbox[0].code)
+
+    assert user_of(browser) == user
+
+
+def test_a_lost_call_is_followed_by_a_voice_and_that_by_an_sms(
+    browser: Browser, outbox: Outbox, clock: time_machine.Traveller
+) -> None:
+    browser.ask(NUMBER)
+    clock.shift(timedelta(seconds=60))
+    page = browser.press("Say the code in a call")
+    assert "Answer the call: a voice will say a 4-digit code." in page.text
+    clock.shift(timedelta(seconds=120))
+    page = browser.press("Send an SMS")
+    assert f"We have sent an SMS with the code to {SHOWN}" in page.text
+    assert [call.channel for call in outbox] == ["flash_call", "voice", "sms"]
+
+    browser.answer(outbox[-1].code)
+
+    assert is_logged_in(browser)
+
+
+@pytest.mark.parametrize("call", [0, 1])
+def test_the_digits_of_either_of_two_calls_are_right(
+    call: int, browser: Browser, outbox: Outbox, clock: time_machine.Traveller
+) -> None:
+    browser.ask(NUMBER)
+    clock.shift(timedelta(seconds=60))
+    browser.press("Call again")
+
+    browser.answer(outbox[call].code)
+
+    assert is_logged_in(browser)
+
+
+def test_an_sms_is_offered_only_after_a_call_that_it_can_repeat(browser: Browser) -> None:
+    assert "Send an SMS" in browser.ask(NUMBER).buttons
+
+
+def test_no_sms_is_offered_where_no_call_was_accepted(browser: Browser, flashcall: Any) -> None:
+    flashcall(OPTIONS={"error_code": "not_enough_money"})
+
+    assert "Send an SMS" not in browser.ask(NUMBER).buttons
+
+
+def test_no_further_call_is_offered_when_all_are_used(
+    browser: Browser, clock: time_machine.Traveller, flashcall: Any
+) -> None:
+    flashcall(MAX_ATTEMPTS=2)
+    browser.ask(NUMBER)
+    clock.shift(timedelta(seconds=60))
+
+    page = browser.press("Call again")
+
+    assert page.buttons == ["Continue", "Change the number"]
+
+
+def test_the_key_of_the_session_changes_with_the_login(browser: Browser, outbox: Outbox) -> None:
+    browser.ask(NUMBER)
+    before = browser.client.session.session_key
+
+    browser.answer(outbox[0].code)
+
+    assert browser.client.session.session_key != before
+    assert not browser.client.session.exists(before)
+
+
+def test_sessions_in_signed_cookies_work(browser: Browser, outbox: Outbox, settings: Any) -> None:
+    settings.SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
+    browser.ask(NUMBER)
+
+    browser.answer(outbox[0].code)
+
+    assert "welcome phone-" in browser.page.text
+
+
+def test_a_session_cookie_that_is_rolled_back_gives_no_checks_back(
+    browser: Browser, outbox: Outbox, settings: Any
+) -> None:
+    settings.SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
+    browser.ask(NUMBER)
+    code_page = browser.second_tab()
+    cookie = browser.client.cookies["sessionid"].value
+
+    for _ in range(4):
+        browser.client.cookies["sessionid"] = cookie
+        code_page.second_tab().answer(wrong(outbox[0].code))
+
+    assert the_verification().checks == 3
+
+
+def test_no_page_header_or_session_holds_the_code(
+    browser: Browser, outbox: Outbox, flashcall: Any
+) -> None:
+    flashcall(CODE_LENGTH=8)
+    asked = browser.ask(NUMBER)
+    code = outbox[0].code
+    refused = browser.answer(wrong(code))
+
+    for page in (asked, refused):
+        assert code not in page.html
+        assert wrong(code) not in page.html
+    assert code not in str(browser.response.headers) + str(browser.response.cookies)
+    assert code not in str(dict(browser.client.session))
+
+
+def test_who_is_logged_in_may_be_sent_on_from_the_login_page(browser: Browser) -> None:
+    browser.client.force_login(UserFactory(), backend="django_flashcall.backends.PhoneBackend")
+
+    assert "Call me" in browser.open(LOGIN).buttons
+
+
+# One click is one call
+
+
+def test_a_double_click_is_one_call_and_both_answers_lead_to_the_same_page(
+    browser: Browser, outbox: Outbox
+) -> None:
+    browser.open(LOGIN)
+    data = browser.data("Call me", number=NUMBER)
+
+    first = browser.client.post(LOGIN, data)
+    second = browser.client.post(LOGIN, data)
+
+    assert first.headers["Location"] == second.headers["Location"]
+    assert len(outbox) == 1
+
+
+def test_a_double_click_before_any_cookie_is_one_call(browser: Browser, outbox: Outbox) -> None:
+    browser.open(LOGIN)
+    data = browser.data("Call me", number=NUMBER)
+    other = Client(enforce_csrf_checks=True)
+    other.cookies["csrftoken"] = browser.client.cookies["csrftoken"].value
+
+    first = browser.client.post(LOGIN, data)
+    second = other.post(LOGIN, data)  # neither saw the session that the other one began
+
+    assert first.headers["Location"] == second.headers["Location"]
+    assert other.get(second.headers["Location"]).status_code == 200
+    assert len(outbox) == 1
+
+
+def test_the_number_typed_again_leads_to_the_call_that_was_placed(
+    browser: Browser, outbox: Outbox
+) -> None:
+    browser.ask(NUMBER)
+    code_page = browser.url
+
+    browser.ask(TYPED)
+
+    assert browser.url == code_page
+    assert len(outbox) == 1
+
+
+def test_a_form_sent_again_with_another_number_is_refused_and_heals(
+    browser: Browser, outbox: Outbox
+) -> None:
+    browser.open(LOGIN)
+    login_page = browser.second_tab()
+    browser.press("Call me", number=NUMBER)
+
+    page = login_page.press("Call me", number=OTHER)  # after the back button
+    assert "This form was already sent with another number. Send it again." in page.text
+    assert len(outbox) == 1
+
+    login_page.press("Call me", number=OTHER)
+    assert [call.number for call in outbox] == [NUMBER, OTHER]
+
+
+def test_a_form_whose_key_was_mangled_heals(browser: Browser, outbox: Outbox) -> None:
+    browser.open(LOGIN)
+    browser.press("Call me", number=NUMBER, key="mangled")
+
+    browser.press("Call me", number=NUMBER)
+
+    assert len(outbox) == 1
+
+
+def test_a_double_click_on_call_again_is_one_call(
+    browser: Browser, outbox: Outbox, clock: time_machine.Traveller
+) -> None:
+    browser.ask(NUMBER)
+    clock.shift(timedelta(seconds=60))
+    other_click = browser.second_tab()
+
+    browser.press("Call again")
+    page = other_click.press("Call again")
+
+    assert len(outbox) == 2
+    assert not page.title.startswith("Error:")
+
+
+def test_a_double_click_on_call_again_is_one_call_however_slow_it_is(
+    browser: Browser, outbox: Outbox, clock: time_machine.Traveller
+) -> None:
+    browser.ask(NUMBER)
+    clock.shift(timedelta(seconds=60))
+    other_click = browser.second_tab()
+
+    browser.press("Call again")
+    clock.shift(timedelta(seconds=150))  # the cooldown is over
+    other_click.press("Call again")
+
+    assert len(outbox) == 2
+
+
+@pytest.mark.parametrize("count", ["", "-1", "one", "²", "9" * 5000])
+def test_a_mangled_count_of_calls_breaks_nothing(
+    count: str, browser: Browser, outbox: Outbox
+) -> None:
+    browser.ask(NUMBER)
+
+    page = browser.press("Call again", attempt_count=count)
+
+    assert "You can ask again after 12:01." in page.text
+    assert len(outbox) == 1
+
+
+@pytest.mark.parametrize("method", ["get", "head"])
+def test_looking_never_calls_and_never_spends_a_check(
+    method: str, browser: Browser, outbox: Outbox, clock: time_machine.Traveller
+) -> None:
+    browser.ask(NUMBER)
+    clock.shift(timedelta(minutes=3))
+    everything = {
+        "number": OTHER,
+        "code": outbox[0].code,
+        "channel": "voice",
+        "cancel": "1",
+        "attempt_count": "1",
+    }
+
+    for _ in range(20):
+        for url in (LOGIN, browser.url):
+            assert getattr(browser.client, method)(url, everything).status_code == 200
+
+    verification = the_verification()
+    assert len(outbox) == 1
+    assert (verification.checks, verification.status) == (0, VerificationStatus.PENDING)
+
+
+@pytest.mark.parametrize("method", ["put", "patch", "delete", "trace"])
+def test_other_methods_are_not_allowed(method: str, browser: Browser) -> None:
+    browser.ask(NUMBER)
+    client = Client()
+    client.cookies = browser.client.cookies
+
+    for url in (LOGIN, browser.url):
+        assert getattr(client, method)(url).status_code == 405
+
+
+def test_the_code_page_survives_a_reload_without_a_call(browser: Browser, outbox: Outbox) -> None:
+    browser.ask(NUMBER)
+
+    browser.open(browser.url)
+    browser.answer(outbox[0].code)
+
+    assert is_logged_in(browser)
+    assert len(outbox) == 1
+
+
+def test_the_code_page_of_a_finished_login_leads_on(browser: Browser, outbox: Outbox) -> None:
+    browser.ask(NUMBER, next_url="/?a=1")
+    code_page = browser.url
+    browser.answer(outbox[0].code)
+
+    browser.open(code_page)  # the back button
+
+    assert browser.url == "/?a=1"
+
+
+def test_the_right_digits_sent_twice_lead_to_the_same_page(
+    browser: Browser, outbox: Outbox
+) -> None:
+    browser.ask(NUMBER)
+    other_click = browser.second_tab()
+    browser.answer(outbox[0].code)
+    # A login gives a new CSRF token, which only a click before its answer would not have.
+    other_click.client = Client()
+    other_click.client.cookies = browser.client.cookies
+
+    other_click.answer(outbox[0].code)
+
+    assert other_click.url == "/welcome/"
+
+
+def test_a_call_that_waits_in_a_queue_is_shown_as_being_placed(
+    browser: Browser, outbox: Outbox, flashcall: Any
+) -> None:
+    flashcall(DIALER="tests.test_views.idle_dialer")
+
+    page = browser.ask(NUMBER)
+
+    assert f"We are calling {SHOWN}" in page.text
+    assert "Continue" in page.buttons
+    page = browser.answer("1234")
+    assert "We do not know the code of this call yet." in page.text
+    assert the_verification().checks == 0
+
+
+# Who may see and do it
+
+
+def test_every_post_needs_its_token(browser: Browser, outbox: Outbox) -> None:
+    browser.ask(NUMBER)
+
+    for url, data in [
+        (LOGIN, {"number": OTHER}),
+        (browser.url, {"code": outbox[0].code}),
+        (browser.url, {"channel": "voice"}),
+        (browser.url, {"cancel": "1"}),
+    ]:
+        assert browser.client.post(url, data).status_code == 403
+
+    assert len(outbox) == 1
+    assert the_verification().checks == 0
+    assert the_verification().status == VerificationStatus.PENDING
+
+
+def test_the_code_page_of_another_browser_does_not_exist(browser: Browser, outbox: Outbox) -> None:
+    browser.ask(NUMBER)
+    stranger = Client()
+
+    answers = [
+        stranger.get(browser.url),
+        stranger.post(browser.url, {"code": outbox[0].code}),
+        stranger.post(browser.url, {"channel": "voice"}),
+        stranger.post(browser.url, {"cancel": "1"}),
+    ]
+
+    assert [answer.headers["Location"] for answer in answers] == [LOGIN] * 4
+    assert "_auth_user_id" not in stranger.session
+    verification = the_verification()
+    assert (verification.checks, verification.status) == (0, VerificationStatus.PENDING)
+    assert len(outbox) == 1
+
+
+def test_a_strange_code_page_and_one_that_never_was_look_the_same(browser: Browser) -> None:
+    browser.ask(NUMBER)
+    stranger = Client()
+
+    existing = stranger.get(browser.url)
+    missing = stranger.get(reverse("django_flashcall:code", args=[uuid4()]))
+
+    assert existing.status_code == missing.status_code
+    assert existing.headers == missing.headers
+
+
+def test_two_tabs_with_two_numbers_do_not_disturb_each_other(
+    browser: Browser, outbox: Outbox
+) -> None:
+    other_tab = browser.second_tab()
+    browser.ask(NUMBER)
+    page = other_tab.ask(OTHER)
+    assert "+7 999 123-45-68" in page.text
+
+    page = other_tab.answer(outbox[0].code if outbox[0].code != outbox[1].code else "0")
+    assert page.title.startswith("Error:")
+    browser.answer(outbox[0].code)
+
+    assert browser.url == "/welcome/"
+    assert user_of(browser) == Phone.objects.get(number=NUMBER).user
+
+
+def test_a_verification_for_something_else_has_no_page_here(browser: Browser) -> None:
+    verification = VerificationFactory(purpose="confirm")
+    browser.open(LOGIN)
+    session = browser.client.session
+    session["flashcall"] = {str(verification.key): ""}
+    session.save()
+    browser.client.cookies["sessionid"] = session.session_key
+
+    browser.open(reverse("django_flashcall:code", args=[verification.key]))
+
+    assert browser.url == LOGIN
+
+
+def test_the_pages_open_to_strangers_where_a_login_is_required(browser: Browser) -> None:
+    browser.open("/welcome/")
+
+    assert browser.url == f"{LOGIN}?next=/welcome/"
+    assert "Call me" in browser.page.buttons
+
+
+def test_no_answer_is_kept_in_a_cache(browser: Browser, outbox: Outbox) -> None:
+    browser.ask(NUMBER)
+
+    for answer in (
+        browser.client.get(LOGIN),
+        browser.client.get(browser.url),
+        browser.client.post(browser.url, browser.data("Continue", code="12")),
+        browser.client.post(browser.url, browser.data("Continue", code=outbox[0].code)),
+        browser.client.get(reverse("django_flashcall:code", args=[uuid4()])),
+    ):
+        assert "no-store" in answer.headers["Cache-Control"]
+        assert "private" in answer.headers["Cache-Control"]
+
+
+# Where to go afterwards
+
+
+@pytest.mark.parametrize("next_url", ["/?a=1&b=2", "/welcome/?x=%D1%8F", "http://testserver/"])
+def test_a_visitor_goes_where_he_wanted_to(next_url: str, browser: Browser, outbox: Outbox) -> None:
+    browser.ask(NUMBER, next_url=next_url)
+
+    browser.answer(outbox[0].code)
+
+    assert browser.url == next_url
+
+
+def test_where_to_go_is_kept_through_an_error(browser: Browser, outbox: Outbox) -> None:
+    browser.ask("12", next_url="/?a=1")
+    browser.press("Call me", number=NUMBER)
+    browser.answer(wrong(outbox[0].code))
+
+    browser.answer(outbox[0].code)
+
+    assert browser.url == "/?a=1"
+
+
+@pytest.mark.parametrize("ending", ["canceled", "expired", "exhausted"])
+def test_where_to_go_is_kept_when_starting_again(
+    ending: str, browser: Browser, outbox: Outbox, clock: time_machine.Traveller
+) -> None:
+    browser.ask(NUMBER, next_url="/?a=1")
+    if ending == "expired":
+        clock.shift(timedelta(minutes=11))
+        browser.open(browser.url)
+    if ending == "exhausted":
+        fail_three_times(browser, outbox[0].code)
+    browser.press("Change the number" if ending == "canceled" else "Start again")
+    browser.press("Call me", number=OTHER)
+
+    browser.answer(outbox[-1].code)
+
+    assert browser.url == "/?a=1"
+
+
+@pytest.mark.parametrize("post", [False, True])
+@pytest.mark.parametrize(
+    "next_url",
+    [
+        "https://evil.example/",
+        "//evil.example",
+        "///evil.example",
+        "/\\evil.example",
+        "\\\\evil.example",
+        "http:evil.example",
+        "http:///evil.example",
+        "https:/evil.example",
+        "javascript:alert(1)",
+        "data:text/html,evil",
+        "\x08//evil.example",
+        "\x00//evil.example",
+        " //evil.example",
+        "http://testserver@evil.example/",
+        "http://evil.example:80:80/",
+        "ftp://testserver/",
+        "//[evil",
+    ],
+)
+def test_nobody_is_sent_to_another_site(
+    next_url: str, post: bool, browser: Browser, outbox: Outbox
+) -> None:
+    if post:
+        browser.open(f"{LOGIN}?next=/")
+        browser.press("Call me", number=NUMBER, next=next_url)
+    else:
+        browser.ask(NUMBER, next_url=next_url)
+
+    browser.answer(outbox[0].code)
+
+    assert browser.url == "/welcome/"
+
+
+def test_what_the_code_page_is_told_to_go_to_does_not_count(
+    browser: Browser, outbox: Outbox
+) -> None:
+    browser.ask(NUMBER)
+    data = browser.data("Continue", code=outbox[0].code)
+
+    answer = browser.client.post(f"{browser.url}?next=/a/", {**data, "next": "/b/"})
+
+    assert answer.headers["Location"] == "/welcome/"
+
+
+# Codes that open nothing
+
+
+def test_a_wrong_code_says_how_many_tries_are_left(browser: Browser, outbox: Outbox) -> None:
+    browser.ask(NUMBER)
+
+    first = browser.answer(wrong(outbox[0].code))
+    second = browser.answer(wrong(outbox[0].code))
+
+    assert "The digits did not match. You have 2 tries left." in first.text
+    assert "The digits did not match. You have 1 try left." in second.text
+    assert second.title.startswith("Error: ")
+    assert not is_logged_in(browser)
+
+
+def test_the_third_wrong_code_ends_it(browser: Browser, outbox: Outbox) -> None:
+    browser.ask(NUMBER)
+
+    page = fail_three_times(browser, outbox[0].code)
+
+    assert "The digits did not match, and no tries are left." in page.text
+    assert page.buttons == ["Start again"]
+    assert the_verification().checks == 3
+
+
+def test_after_three_wrong_codes_the_right_one_is_too_late(
+    browser: Browser, outbox: Outbox
+) -> None:
+    browser.ask(NUMBER)
+    open_page = browser.second_tab()
+    fail_three_times(browser, outbox[0].code)
+
+    page = open_page.answer(outbox[0].code)
+
+    assert "No tries are left for this call. Ask for a new one." in page.text
+    assert not is_logged_in(browser)
 
 
 @pytest.mark.parametrize(
-    "target",
-    ["https://evil.example/", "//evil.example", "\\\\evil.example", "javascript:alert(1)", "/\\e"],
+    ("typed", "answer"),
+    [
+        ("", "Enter the digits."),
+        ("   ", "Enter the digits."),
+        ("12", "Too few digits: enter 4."),
+        ("123456", "Too many digits: enter 4."),
+        ("12ab", "Enter digits only."),
+        ("١٢٣٤", "Enter digits only."),
+        ("1\x002\x003", "Null characters are not allowed."),
+    ],
 )
-def test_nobody_is_sent_to_another_site(
-    client: Client, outbox: list[Delivery], target: str
+def test_what_cannot_be_the_code_costs_nothing(
+    typed: str, answer: str, browser: Browser, outbox: Outbox
 ) -> None:
-    code_page = start(client, next=target)
-    assert client.post(code_page.url, {"code": outbox[0].code}).url == "/welcome/"
+    browser.ask(NUMBER)
+
+    page = browser.answer(typed)
+
+    assert answer in page.text
+    assert the_verification().checks == 0
+    assert browser.answer(outbox[0].code).text.startswith("welcome")
 
 
-def test_the_session_gets_a_new_key(client: Client, outbox: list[Delivery]) -> None:
-    code_page = start(client)
-    before = client.session.session_key
-    client.post(code_page.url, {"code": outbox[0].code})
-    assert client.session.session_key != before
-    assert "flashcall" not in client.session
-
-
-def test_the_same_form_twice_is_one_call_and_one_page(
-    client: Client, outbox: list[Delivery]
+def test_a_code_that_came_too_late_is_said_to_have_expired(
+    browser: Browser, outbox: Outbox, clock: time_machine.Traveller
 ) -> None:
-    key = str(uuid4())
-    assert start(client, key=key).url == start(client, key=key).url
-    assert len(outbox) == 1
+    browser.ask(NUMBER)
+    clock.shift(timedelta(minutes=11))
 
+    page = browser.answer(outbox[0].code)
 
-def test_a_browser_with_a_pending_verification_gets_its_page_again(
-    client: Client, outbox: list[Delivery]
-) -> None:
-    assert start(client).url == start(client).url
-    assert len(outbox) == 1
-
-
-def test_another_browser_is_told_when_to_come_back(client: Client) -> None:
-    start(client)
-    page = start(Client())
-    assert "You can ask again after" in page.text
-    assert "<title>Error:" in page.text
-
-
-def test_another_number_in_the_same_form_is_an_error_and_the_form_is_renewed(
-    client: Client, outbox: list[Delivery]
-) -> None:
-    key = str(uuid4())
-    start(client, key=key)
-    page = start(client, key=key, number="8 999 765-43-21")
-    assert "already sent with another number" in page.text
-    [fresh] = re.findall(r'name="key" value="([^"]+)"', page.text)
-    assert fresh != key
-    assert start(client, key=fresh, number="8 999 765-43-21").status_code == 302
-    assert len(outbox) == 2
-
-
-def test_a_key_that_is_no_key_calls_nobody(client: Client, outbox: list[Delivery]) -> None:
-    page = start(client, key="nonsense")
-    assert page.status_code == 200
-    assert "flashcall-errors" in page.text
-    assert not outbox
-
-
-@pytest.mark.parametrize("number", ["", "8 12", "+1 212 555 01 00", "8-800-FLOWERS", "\x00"])
-def test_what_may_not_be_called_gets_a_clear_error(
-    client: Client, outbox: list[Delivery], number: str
-) -> None:
-    page = start(client, number=number)
-    assert 'aria-invalid="true"' in page.text
-    assert 'id="id_number_error"' in page.text
-    assert not outbox
-    assert not Phone.objects.exists()
-
-
-def test_looking_never_calls_and_never_costs_a_check(
-    client: Client, outbox: list[Delivery]
-) -> None:
-    code_page = start(client)
-    for _ in range(10):
-        for method in (client.get, client.head):
-            assert method(LOGIN).status_code == 200
-            assert method(code_page.url).status_code == 200
-    assert client.put(code_page.url, {"code": outbox[0].code}).status_code == 405
-    assert len(outbox) == 1
-    assert Verification.objects.get().checks == 0
-
-
-def test_a_wrong_code_says_how_many_tries_are_left(client: Client, outbox: list[Delivery]) -> None:
-    code_page = start(client)
-    guess = wrong(outbox[0].code)
-    page = client.post(code_page.url, {"code": guess})
-    assert "You have 2 tries left." in page.text
-    assert guess not in page.text.replace("12-34", "")
-    assert "You have 1 try left." in client.post(code_page.url, {"code": guess}).text
-    last = client.post(code_page.url, {"code": guess})
-    assert "no tries are left" in last.text
-    assert "Start again" in last.text
-    refused = client.post(code_page.url, {"code": outbox[0].code})
-    assert "_auth_user_id" not in client.session
-    assert refused.status_code == 200
-
-
-@pytest.mark.parametrize("code", ["", "12", "12345", "abcd", "12 34 56"])
-def test_a_malformed_code_costs_nothing(client: Client, code: str) -> None:
-    code_page = start(client)
-    assert 'aria-invalid="true"' in client.post(code_page.url, {"code": code}).text
-    assert Verification.objects.get().checks == 0
-
-
-def test_the_whole_calling_number_is_taken(client: Client, outbox: list[Delivery]) -> None:
-    code_page = start(client)
-    done = client.post(code_page.url, {"code": f"+7 (495) 000-{outbox[0].code}"})
-    assert done.status_code == 302
-
-
-def test_an_expired_code_says_so_and_offers_a_new_call(
-    client: Client, outbox: list[Delivery], clock: Any
-) -> None:
-    code_page = start(client)
-    clock.shift(timedelta(minutes=6))
-    page = client.post(code_page.url, {"code": outbox[0].code})
     assert "The code has expired. Ask for a new call." in page.text
-    assert "Call again" in page.text
-    clock.shift(timedelta(minutes=5))
-    over = client.get(code_page.url)
-    assert "This call is over" in over.text
-    assert "Start again" in over.text
+    assert page.buttons == ["Start again"]
+    assert not is_logged_in(browser)
 
 
-def test_a_lost_call_is_followed_by_a_voice_and_an_sms(
-    client: Client, outbox: list[Delivery], clock: Any
+def test_a_page_whose_code_has_expired_does_not_say_that_it_is_calling(
+    browser: Browser, clock: time_machine.Traveller
 ) -> None:
-    code_page = start(client)
-    for count, channel, text in [(1, "voice", "a voice will say"), (2, "sms", "sent an SMS")]:
-        clock.shift(timedelta(minutes=2))
-        answer = client.post(code_page.url, {"channel": channel, "attempt_count": count})
-        assert answer.url == code_page.url
-        assert text in client.get(code_page.url).text
-    assert [call.channel for call in outbox] == ["flash_call", "voice", "sms"]
-    assert client.post(code_page.url, {"code": outbox[2].code}).status_code == 302
+    browser.ask(NUMBER)
+    clock.shift(timedelta(minutes=6))  # the code is dead, the verification is not
+
+    page = browser.open(browser.url)
+
+    assert "We are calling" not in page.text
+    assert "Call again" in page.buttons
 
 
-def test_a_new_call_too_soon_says_when(client: Client, outbox: list[Delivery]) -> None:
-    code_page = start(client)
-    page = client.post(code_page.url, {"channel": "voice", "attempt_count": "1"})
-    assert "You can ask again after" in page.text
-    assert len(outbox) == 1
-
-
-def test_the_double_click_on_call_again_is_one_call(
-    client: Client, outbox: list[Delivery], clock: Any
+def test_after_the_code_has_expired_one_click_calls_the_same_number(
+    browser: Browser, outbox: Outbox, clock: time_machine.Traveller
 ) -> None:
-    code_page = start(client)
-    clock.shift(timedelta(minutes=2))
-    for _ in range(2):
-        answer = client.post(code_page.url, {"channel": "voice", "attempt_count": "1"})
-        assert answer.url == code_page.url
-    assert len(outbox) == 2
+    browser.ask(NUMBER)
+    clock.shift(timedelta(minutes=6))
+    browser.open(browser.url)
+
+    browser.press("Call again")
+    browser.answer(outbox[-1].code)
+
+    assert [call.number for call in outbox] == [NUMBER, NUMBER]
+    assert is_logged_in(browser)
 
 
-def test_a_channel_that_is_not_there_is_refused(client: Client, clock: Any) -> None:
-    code_page = start(client)
-    clock.shift(timedelta(minutes=2))
-    page = client.post(code_page.url, {"channel": "pigeon", "attempt_count": "1"})
-    assert "Choose another one" in page.text
+def test_a_canceled_call_opens_nothing(browser: Browser, outbox: Outbox) -> None:
+    browser.ask(NUMBER)
+    open_page = browser.second_tab()
+    browser.press("Change the number")
+    assert browser.url.startswith(LOGIN)
+
+    page = open_page.answer(outbox[0].code)
+
+    assert "The code of this call was used, or the call was given up." in page.text
+    assert the_verification().status == VerificationStatus.CANCELED
+    assert not is_logged_in(browser)
 
 
-def test_changing_the_number_gives_the_call_up(client: Client, outbox: list[Delivery]) -> None:
-    code_page = start(client)
-    assert client.post(code_page.url, {"cancel": "1"}).url == LOGIN
-    assert Verification.objects.get().status == VerificationStatus.CANCELED
-    client.post(code_page.url, {"code": outbox[0].code})
-    assert "_auth_user_id" not in client.session
-
-
-def test_the_page_of_another_browser_does_not_exist(client: Client, outbox: list[Delivery]) -> None:
-    code_page = start(client)
-    stranger = Client()
-    assert stranger.get(code_page.url).url == LOGIN
-    assert stranger.post(code_page.url, {"code": outbox[0].code}).url == LOGIN
-    assert Verification.objects.get().checks == 0
-
-
-def test_two_tabs_keep_their_numbers(client: Client, outbox: list[Delivery]) -> None:
-    one, other = start(client), start(client, number="8 999 765-43-21")
-    page = client.post(one.url, {"code": outbox[1].code})
-    if outbox[0].code != outbox[1].code:
-        assert page.status_code == 200
-    assert "+7 999 765-43-21" in client.get(other.url).text
-    client.post(other.url, {"code": outbox[1].code})
-    assert Phone.objects.get(number="+79997654321").user_id is not None
-    assert Phone.objects.get(number=E164).user_id is None
-
-
-def test_who_is_in_already_is_sent_on_from_the_code_page(
-    client: Client, outbox: list[Delivery]
+def test_after_a_change_of_the_number_the_other_one_is_called(
+    browser: Browser, outbox: Outbox
 ) -> None:
-    code_page = start(client)
-    session_before = dict(client.session)
-    client.post(code_page.url, {"code": outbox[0].code})
-    session = client.session
-    session["flashcall"] = session_before["flashcall"]
-    session.save()
-    assert client.get(code_page.url).url == "/welcome/"
+    browser.ask(NUMBER)
+    browser.press("Change the number")
+
+    browser.press("Call me", number=OTHER)
+    browser.answer(outbox[-1].code)
+
+    assert user_of(browser) == Phone.objects.get(number=OTHER).user
 
 
-def test_staff_are_sent_to_the_other_ways_in(client: Client, outbox: list[Delivery]) -> None:
-    Phone.objects.create(number=E164, user=UserFactory(is_staff=True))
-    code_page = start(client)
-    page = client.post(code_page.url, {"code": outbox[0].code})
-    assert "You cannot log in with this number." in page.text
-    assert "_auth_user_id" not in client.session
+def test_a_member_of_the_staff_is_refused(browser: Browser, outbox: Outbox) -> None:
+    PhoneFactory(number=NUMBER, user=UserFactory(is_staff=True))
+    browser.ask(NUMBER)
+
+    page = browser.answer(outbox[0].code)
+
+    assert "You cannot log in with this number. Log in another way." in page.text
+    assert page.title.startswith("Error: ")
+    assert page.buttons == ["Start again"]
+    assert not is_logged_in(browser)
 
 
-def test_an_unknown_outcome_says_that_the_call_would_not_work(
-    client: Client, flashcall: Any
+# Calls that were not placed
+
+
+@pytest.mark.parametrize("error_code", [*ErrorCode.values, "something_new"])
+def test_a_refusal_of_the_provider_is_told_in_our_own_words(
+    error_code: str, browser: Browser, flashcall: Any
 ) -> None:
-    flashcall(PROVIDER="tests.test_views.LosingProvider")
-    page = client.get(start(client).url).text
-    assert "We could not find out whether the call to +7 999 123-45-67 came through." in page
-    assert "id_code" not in page
-    assert "the line went dead" not in page
+    flashcall(OPTIONS={"error_code": error_code})
+
+    page = browser.ask(NUMBER)
+
+    assert SHOWN in page.text
+    assert "The call did not come through" in page.title
+    assert error_code not in page.html
+    assert str(dict(ErrorCode.choices).get(error_code, error_code)) not in page.html
 
 
-def test_too_many_starts_from_one_address_are_told_when_to_come_back(
-    client: Client, flashcall: Any, outbox: list[Delivery]
+@pytest.mark.parametrize(
+    "error_code",
+    ["number_is_empty", "number_not_valid", "number_not_permitted", "number_in_spam_list"],
+)
+def test_a_refused_number_is_to_be_looked_at(
+    error_code: str, browser: Browser, flashcall: Any
 ) -> None:
-    flashcall(RATES={"start": ["1/h"], "check": ["1/h"]})
-    code_page = start(client)
-    assert "Too many attempts." in start(Client(), number="8 999 765-43-21").text
-    client.post(code_page.url, {"code": wrong(outbox[0].code)})
-    assert "Too many attempts." in client.post(code_page.url, {"code": outbox[0].code}).text
-    assert len(outbox) == 1
+    flashcall(OPTIONS={"error_code": error_code})
+
+    page = browser.ask(NUMBER)
+
+    assert f"{SHOWN} cannot be reached this way. Check the number" in page.text
+    assert "Change the number" in page.buttons
 
 
-def test_nothing_is_stored_on_the_way(client: Client) -> None:
-    code_page = start(client)
-    for page in (client.get(LOGIN), client.get(code_page.url)):
-        assert "no-store" in page["Cache-Control"]
+@pytest.mark.parametrize(
+    "error_code",
+    ["not_enough_money", "authorisation_failed", "user_disabled", "unknown_request", "new_one"],
+)
+def test_troubles_of_the_operator_are_not_the_visitors(
+    error_code: str, browser: Browser, flashcall: Any
+) -> None:
+    flashcall(OPTIONS={"error_code": error_code})
+
+    page = browser.ask(NUMBER)
+
+    assert f"We cannot call {SHOWN} at the moment." in page.text
 
 
-def test_a_post_without_its_token_is_refused(outbox: list[Delivery]) -> None:
-    client = Client(enforce_csrf_checks=True)
-    assert start(client).status_code == 403
+def test_a_dead_provider_is_told_of_like_any_trouble(browser: Browser, flashcall: Any) -> None:
+    flashcall(PROVIDER="tests.test_views.DeadProvider")
+
+    assert f"We cannot call {SHOWN} at the moment." in browser.ask(NUMBER).text
+
+
+@pytest.mark.parametrize("provider", ["LostProvider", "BrokenProvider"])
+def test_a_lost_answer_is_admitted(provider: str, browser: Browser, flashcall: Any) -> None:
+    flashcall(PROVIDER=f"tests.test_views.{provider}")
+
+    page = browser.ask(NUMBER)
+
+    assert f"We could not find out whether the call to {SHOWN} came through." in page.text
+    assert "If you are called now, that code will not work." in page.text
+    assert "You can ask again after 12:01." in page.text
+    assert "Continue" not in page.buttons
+
+
+def test_the_code_of_a_voice_whose_answer_was_lost_works(
+    browser: Browser, outbox: Outbox, flashcall: Any
+) -> None:
+    flashcall(PROVIDER="tests.test_views.LostProvider", CHANNELS=["voice"])
+    page = browser.ask(NUMBER)
+    assert "Answer the call: a voice will say a 4-digit code." in page.text
+
+    browser.answer(outbox[0].code)
+
+    assert is_logged_in(browser)
+
+
+@pytest.mark.parametrize(
+    ("typed", "answer"),
+    [
+        ("", "Enter a phone number."),
+        ("+7\x00999 1234567", "Null characters are not allowed."),
+        ("12", "This is not a phone number. Check the digits."),
+        ("999 FLOWERS", "A phone number has digits only"),
+        ("+44 7912 345678", "We do not call numbers of this country."),
+        ("+7 495 123-45-67", "We call mobile numbers only. Enter another number."),
+    ],
+)
+def test_a_number_that_may_not_be_called_is_refused_and_kept_for_mending(
+    typed: str, answer: str, browser: Browser, outbox: Outbox
+) -> None:
+    page = browser.ask(typed)
+
+    assert answer in page.text
+    assert page.input("number").get("value", "") == typed
+    assert page.title == "Error: Log in by phone"
     assert not outbox
 
 
-def test_the_views_mark_what_must_not_be_shown(client: Client, settings: Any) -> None:
-    client.raise_request_exception = False
-    settings.FLASHCALL = {"PROVIDER": "no.such.Provider"}
-    start(client)
-    answer = client.post(LOGIN, {"number": NUMBER})
-    assert answer.status_code == 500
-    assert set(answer.wsgi_request.sensitive_post_parameters) == {"number", "code"}
+def test_a_call_too_soon_says_when_to_ask_again(browser: Browser, outbox: Outbox) -> None:
+    browser.ask(NUMBER)
+
+    page = browser.press("Call again")
+
+    assert "We have just called this number. You can ask again after 12:01." in page.text
+    assert page.title.startswith("Error: ")
+    assert "Continue" in page.buttons
+    assert len(outbox) == 1
+
+
+def test_another_browser_that_asks_too_soon_is_told_when(browser: Browser, outbox: Outbox) -> None:
+    browser.ask(NUMBER)
+
+    page = Browser().ask(NUMBER)
+
+    assert "We have just called this number. You can ask again after 12:01." in page.text
+    assert len(outbox) == 1
+
+
+def test_a_blocked_number_is_not_called(browser: Browser, outbox: Outbox) -> None:
+    PhoneFactory(number=NUMBER, blocked_at=NOON)
+
+    page = browser.ask(NUMBER)
+
+    assert "We do not call this number. Log in another way." in page.text
+    assert not outbox
+
+
+def test_a_forbidden_destination_is_not_called(browser: Browser, outbox: Outbox) -> None:
+    PriceFactory(prefix="+7999", allowed=False)
+
+    page = browser.ask(NUMBER)
+
+    assert "We do not call numbers of this kind." in page.text
+    assert not outbox
+
+
+def test_a_stopped_channel_is_not_used(browser: Browser, outbox: Outbox) -> None:
+    PriceFactory(allowed=False)
+
+    page = browser.ask(NUMBER)
+
+    assert "This way of getting the code is not available now." in page.text
+    assert not outbox
+
+
+@pytest.mark.parametrize("channel", ["fax", "\x00", "flash_call'"])
+def test_a_channel_that_is_none_is_refused(
+    channel: str, browser: Browser, outbox: Outbox, clock: time_machine.Traveller
+) -> None:
+    browser.ask(NUMBER)
+    clock.shift(timedelta(minutes=2))
+    data = browser.data("Call again") | {"channel": channel}
+
+    page = Page(browser.client.post(browser.url, data).content.decode())
+
+    assert "This way of getting the code is not available now." in page.text
+    assert len(outbox) == 1
+
+
+def test_too_many_numbers_from_one_address_have_to_wait(
+    browser: Browser, outbox: Outbox, flashcall: Any
+) -> None:
+    flashcall(RATES={"start": ["1/h"]})
+    browser.ask(NUMBER)
+
+    page = Browser().ask(OTHER)
+
+    assert re.search(r"Too many attempts\. Try again after \d\d:\d\d\.", page.text)
+    assert page.input("number")["value"] == OTHER
+    assert len(outbox) == 1
+
+
+def test_too_many_codes_from_one_address_have_to_wait_and_cost_no_check(
+    browser: Browser, outbox: Outbox, flashcall: Any
+) -> None:
+    flashcall(RATES={"check": ["1/h"]})
+    browser.ask(NUMBER)
+    browser.answer(wrong(outbox[0].code))
+
+    page = browser.answer(outbox[0].code)
+
+    assert re.search(r"Too many attempts\. Try again after \d\d:\d\d\.", page.text)
+    assert the_verification().checks == 1
+
+
+def test_call_again_counts_among_the_calls_of_an_address(
+    browser: Browser, outbox: Outbox, flashcall: Any, clock: time_machine.Traveller
+) -> None:
+    flashcall(RATES={"start": ["1/h"]})
+    browser.ask(NUMBER)
+    clock.shift(timedelta(minutes=2))
+
+    page = browser.press("Call again")
+
+    assert "Too many attempts." in page.text
+    assert len(outbox) == 1
+
+
+# What strangers and operators must not learn
+
+
+def anonymous(page: Page) -> str:
+    """Return the page without what differs from one request to the next."""
+    without_keys = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "KEY", page.html)
+    return re.sub(r'(name="csrfmiddlewaretoken" value)="\w+"', r'\1="TOKEN"', without_keys)
+
+
+def test_without_sign_up_a_stranger_cannot_tell_who_has_an_account(
+    outbox: Outbox, flashcall: Any, clock: time_machine.Traveller
+) -> None:
+    flashcall(SIGN_UP=False)
+    PhoneFactory(number=NUMBER, user=UserFactory())
+
+    def story(number: str) -> list[str]:
+        stranger = Browser()
+        pages = [stranger.ask(number), stranger.answer("12"), stranger.press("Call again")]
+        clock.shift(timedelta(seconds=60))
+        pages.append(stranger.press("Say the code in a call"))
+        clock.shift(timedelta(seconds=-60))
+        pages += [stranger.answer(guess) for guess in wrong_for(outbox)]
+        return [anonymous(page).replace(number[-2:], "NN") for page in pages]
+
+    known = story(NUMBER)
+    assert len(outbox) == 2
+    unknown = story(OTHER)
+
+    assert len(outbox) == 2
+    assert unknown == known
+
+
+def wrong_for(outbox: Outbox) -> list[str]:
+    """Return three codes that none of the calls carried."""
+    sent = {call.code for call in outbox}
+    return [code for code in ("0000", "1111", "2222", "3333", "4444") if code not in sent][:3]
+
+
+def test_without_sign_up_no_code_opens_a_decoy(browser: Browser, flashcall: Any) -> None:
+    flashcall(SIGN_UP=False, MAX_CHECKS=10)
+    browser.ask(NUMBER)
+
+    for code in range(10):
+        browser.answer(f"{code:04}")
+
+    assert the_verification().checks == 10
+    assert not is_logged_in(browser)
+
+
+def test_the_number_and_the_code_are_marked_as_not_to_be_shown(
+    browser: Browser, flashcall: Any
+) -> None:
+    flashcall(PROVIDER="no.such.Provider")
+    browser.open(LOGIN)
+    browser.client.raise_request_exception = False
+
+    browser.press("Call me", number=NUMBER)
+
+    request: Any = browser.response.wsgi_request  # type: ignore[attr-defined]
+    assert browser.response.status_code == 500
+    assert set(request.sensitive_post_parameters) == {"number", "code"}
+
+
+def test_a_broken_provider_shows_its_mistake_to_nobody(
+    browser: Browser, flashcall: Any, reports: list[str]
+) -> None:
+    flashcall(PROVIDER="tests.test_views.BrokenProvider")
+
+    page = browser.ask(NUMBER)
+
+    assert browser.response.status_code == 200
+    assert "secret-api-key" not in page.html
+    assert not reports
+
+
+def assert_nowhere(secret: str, reports: list[str]) -> None:
+    """See that no report holds the secret, and name the line that does."""
+    assert reports, "nothing failed"
+    for report in reports:
+        assert [line.strip() for line in report.splitlines() if secret in line] == []
+
+
+@pytest.mark.parametrize("spelling", [NUMBER, TYPED])
+def test_the_report_of_an_error_holds_no_number(
+    spelling: str, browser: Browser, flashcall: Any, reports: list[str]
+) -> None:
+    flashcall(DIALER="tests.test_views.broken_dialer")
+    browser.client.raise_request_exception = False
+
+    browser.ask(spelling)
+
+    assert browser.response.status_code == 500
+    assert_nowhere(spelling, reports)
+    assert_nowhere(NUMBER, reports)
+
+
+def test_the_report_of_an_error_holds_no_code(
+    browser: Browser, outbox: Outbox, flashcall: Any, reports: list[str], settings: Any
+) -> None:
+    flashcall(CODE_LENGTH=8)
+    browser.ask(NUMBER)
+    settings.AUTHENTICATION_BACKENDS = ["tests.test_views.BrokenBackend"]
+    browser.client.raise_request_exception = False
+
+    browser.answer(outbox[0].code)
+
+    assert browser.response.status_code == 500
+    assert_nowhere(outbox[0].code, reports)
+    assert_nowhere(NUMBER, reports)
+
+
+# Inside transactions
 
 
 @pytest.mark.django_db(transaction=True)
-def test_atomic_requests_cannot_undo_a_check(client: Client, outbox: list[Delivery]) -> None:
-    connection.settings_dict["ATOMIC_REQUESTS"] = True
-    try:
-        code_page = start(client)
-        client.post(code_page.url, {"code": wrong(outbox[0].code)})
-        assert Verification.objects.get().checks == 1
-        assert client.post(code_page.url, {"code": outbox[0].code}).status_code == 302
-    finally:
-        connection.settings_dict["ATOMIC_REQUESTS"] = False
+@pytest.mark.usefixtures("atomic_requests")
+def test_a_site_with_atomic_requests_logs_in(browser: Browser, outbox: Outbox) -> None:
+    browser.ask(NUMBER)
+    browser.answer(outbox[0].code)
+
+    assert is_logged_in(browser)
 
 
-def test_signed_cookies_are_as_safe_as_any_session(
-    client: Client, settings: Any, outbox: list[Delivery]
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("atomic_requests")
+def test_a_wrong_code_stays_counted_whatever_the_request_does(
+    browser: Browser, outbox: Outbox, settings: Any
 ) -> None:
-    settings.SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
-    code_page = start(client)
-    before = client.cookies["sessionid"].value
-    for _ in range(4):
-        client.cookies["sessionid"] = before  # the visitor rolls the session back
-        client.post(code_page.url, {"code": wrong(outbox[0].code)})
-    assert Verification.objects.get().checks == 3
-    assert outbox[0].code not in before
+    browser.ask(NUMBER)
+    browser.answer(wrong(outbox[0].code))
+    settings.AUTHENTICATION_BACKENDS = ["tests.test_views.BrokenBackend"]
+    browser.client.raise_request_exception = False
+
+    browser.answer(outbox[0].code)
+
+    assert browser.response.status_code == 500
+    assert the_verification().checks == 2
 
 
-def test_the_pages_speak_russian(client: Client, outbox: list[Delivery]) -> None:
-    russian = {"headers": {"Accept-Language": "ru"}}
-    page = client.get(LOGIN, **russian).text
-    assert '<html lang="ru">' in page
-    assert (
-        "Мы позвоним на этот номер. Отвечать не нужно. "
-        "Код — последние 4 цифры номера, с которого поступит звонок."
-    ) in page
-    code_page = start(client)
-    assert "Последние 4 цифры номера" in client.get(code_page.url, **russian).text
-    wrong_page = client.post(code_page.url, {"code": wrong(outbox[0].code)}, **russian)
-    assert "Цифры не подошли. Осталось 2 попытки ввода." in wrong_page.text
+# In Russian
 
 
-def test_a_longer_code_is_asked_for_as_such(
-    client: Client, flashcall: Any, outbox: list[Delivery]
-) -> None:
-    flashcall(CODE_LENGTH=6)
-    assert "the last 6 digits" in client.get(LOGIN).text
-    code_page = start(client)
-    assert "Last 6 digits of the calling number" in client.get(code_page.url).text
-    assert client.post(code_page.url, {"code": outbox[0].code}).status_code == 302
+class RussianBrowser(Browser):
+    """Asks for Russian pages."""
+
+    def __init__(self) -> None:
+        super().__init__(Client(enforce_csrf_checks=True, headers={"accept-language": "ru"}))
+
+    def ask(self, number: str, *, next_url: str = "") -> Page:
+        """Open the login page, type a number and have it called."""
+        self.open(LOGIN)
+        return self.press("Позвонить мне", number=number)
+
+    def answer(self, code: str) -> Page:
+        """Type the digits."""
+        return self.press("Продолжить", code=code)
 
 
-def test_with_sign_up_off_a_stranger_sees_what_a_user_sees(
-    client: Client, flashcall: Any, outbox: list[Delivery]
-) -> None:
-    flashcall(SIGN_UP=False)
-    Phone.objects.create(number=E164, user=UserFactory())
-    pages = []
-    for number in (NUMBER, "8 999 765-43-21"):
-        visitor = Client()
-        code_page = start(visitor, number=number)
-        text = visitor.get(code_page.url).text
-        key = UUID(code_page.url.split("/")[-2])
-        pages.append(_without(text, code_page.url, str(key), number))
-    assert pages[0] == pages[1]
-    assert len(outbox) == 1
-    assert VerificationAttempt.objects.count() == 2
+def is_russian(page: Page) -> bool:
+    """Tell whether all that is read on a page is Russian, the names of things aside."""
+    foreign = set(re.findall(r"[A-Za-z]{2,}", f"{page.title} {page.text}"))
+    return not foreign - {"SMS"} and page.elements("html")[0]["lang"] == "ru"
 
 
-def _without(text: str, *parts: str) -> str:
-    text = re.sub(r'csrfmiddlewaretoken" value="[^"]+"', "", text)
-    text = re.sub(r"\+7 999 \d{3}-\d\d-\d\d", "NUMBER", text)
-    for part in parts:
-        text = text.replace(part, "")
-    return text
+def test_the_pages_speak_russian(outbox: Outbox) -> None:
+    visitor = RussianBrowser()
+    assert is_russian(visitor.open(LOGIN))
+    assert is_russian(visitor.ask("12"))
+    assert is_russian(visitor.ask(NUMBER))
+
+    page = visitor.answer(wrong(outbox[0].code))
+    assert "Осталось 2 попытки ввода." in page.text
+    assert is_russian(page)
+    page = visitor.answer(wrong(outbox[0].code))
+    assert "Осталась 1 попытка ввода." in page.text
+    page = visitor.answer(wrong(outbox[0].code))
+    assert page.title.startswith("Ошибка: ")
+    assert is_russian(page)
+
+
+def test_the_pages_after_a_refused_call_speak_russian(flashcall: Any) -> None:
+    flashcall(OPTIONS={"error_code": "not_enough_money"})
+
+    assert is_russian(RussianBrowser().ask(NUMBER))
+
+
+def test_the_pages_of_every_channel_speak_russian(clock: time_machine.Traveller) -> None:
+    visitor = RussianBrowser()
+    page = visitor.ask(NUMBER)
+    way_by_voice, way_by_sms = page.buttons[2:4]
+    clock.shift(timedelta(seconds=60))
+    assert is_russian(visitor.press(way_by_voice))
+    clock.shift(timedelta(seconds=120))
+    assert is_russian(visitor.press(way_by_sms))
+    clock.shift(timedelta(minutes=11))
+    assert is_russian(visitor.open(visitor.url))

@@ -291,7 +291,7 @@ class Migration(migrations.Migration):
                         ],
                         default="requested",
                         max_length=16,
-                        verbose_name="status",
+                        verbose_name="outcome",
                     ),
                 ),
                 ("code_digest", models.CharField(blank=True, editable=False, max_length=64)),
@@ -312,7 +312,7 @@ class Migration(migrations.Migration):
                     models.DecimalField(
                         blank=True,
                         decimal_places=4,
-                        help_text="What the price list foretold; empty if it says nothing.",
+                        help_text="The expected price from the price list; empty if there is none.",
                         max_digits=12,
                         null=True,
                         verbose_name="reserved",

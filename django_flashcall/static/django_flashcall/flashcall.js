@@ -19,13 +19,11 @@ for (const wait of document.querySelectorAll("[data-flashcall-wait]")) {
   const ready = wait.parentElement.querySelector(".flashcall-ready");
   const ways = wait.parentElement.querySelectorAll(".flashcall-ways button");
   const end = Date.now() + Number(wait.dataset.flashcallWait) * 1000;
-  const time = document.createElement("span");
-  time.setAttribute("aria-hidden", "true");
-  wait.append(" ", time);
   for (const button of ways) button.disabled = true;
   const tick = () => {
     const left = Math.ceil((end - Date.now()) / 1000);
-    time.textContent = `(${Math.floor(Math.max(left, 0) / 60)}:${String(Math.max(left, 0) % 60).padStart(2, "0")})`;
+    const seconds = String(Math.max(left, 0) % 60).padStart(2, "0");
+    wait.textContent = `${wait.dataset.flashcallText} ${Math.floor(Math.max(left, 0) / 60)}:${seconds}`;
     if (left > 0) return;
     clearInterval(timer);
     wait.hidden = true;
