@@ -84,6 +84,12 @@ class NumberColumn(admin.ModelAdmin):
             return queryset.none(), False
         return queryset.filter(**{self.number_field: number}), False
 
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        """Refuse to filter by a number, which would tell a masked one digit by digit."""
+        if lookup.startswith(("number", "phone__number", "key")):
+            return request.user.has_perm("django_flashcall.view_full_number")
+        return super().lookup_allowed(lookup, value, request)
+
     @admin.display(description=_("number"))
     def masked_number(self, obj: Any) -> str:
         """Hide most of the number."""

@@ -10,6 +10,7 @@ from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest
 from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
 
 from .accounts import PhoneAccounts
 from .conf import get_settings
@@ -31,6 +32,7 @@ class PhoneBackend(PhoneAccounts, ModelBackend):
     anybody's password twice, and as the only one it still brings Django's permissions.
     """
 
+    @sensitive_variables()
     def authenticate(  # type: ignore[override]
         self, request: HttpRequest | None, verification: Verification | None = None
     ) -> AbstractBaseUser | None:

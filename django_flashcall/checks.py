@@ -126,13 +126,16 @@ def check_settings(**kwargs: Any) -> list[CheckMessage]:
     except ImproperlyConfigured as error:
         return [Error(str(error), id="django_flashcall.E001")]
     wrong = [*_wrong_values(config)]
-    return wrong or [*_check_dialer(config), *_check_provider()]
+    return wrong or [*_check_dialer(config), *_check_provider(config)]
 
 
 def check_backend(**kwargs: Any) -> list[CheckMessage]:
     """Look for the backend without which nobody is logged in."""
     # Not by class: this module is imported before the models that the backend needs are.
-    backends = [inspect.signature(backend.authenticate) for backend in get_backends()]
+    try:
+        backends = [inspect.signature(backend.authenticate) for backend in get_backends()]
+    except ImproperlyConfigured:
+        backends = []
     if any("verification" in signature.parameters for signature in backends):
         return []
     return [
@@ -210,17 +213,31 @@ def _check_dialer(config: FlashCallSettings) -> list[CheckMessage]:
     return [Error("FLASHCALL['DIALER'] cannot be called.", id="django_flashcall.E004")]
 
 
-def _check_provider() -> list[CheckMessage]:
+def _check_provider(config: FlashCallSettings) -> list[CheckMessage]:
     try:
         provider: object = load_provider()
     except ImproperlyConfigured as error:
         return [Error(str(error), id="django_flashcall.E005")]
     if isinstance(provider, BaseProvider):
-        return provider.check()
+        return [*provider.check(), *_check_channels(config, provider)]
     return [
         Error(
             "FLASHCALL['PROVIDER'] is no provider.",
             hint="Derive it from django_flashcall.providers.base.BaseProvider.",
             id="django_flashcall.E005",
+        )
+    ]
+
+
+def _check_channels(config: FlashCallSettings, provider: BaseProvider) -> list[CheckMessage]:
+    needs_call = {Channel.SMS} if provider.sms_needs_call else set()
+    if set(config.CHANNELS) & (set(provider.channels) - needs_call):
+        return []
+    return [
+        Error(
+            "No verification can begin: the provider has none of FLASHCALL['CHANNELS'] to start "
+            "with.",
+            hint="Add 'flash_call' or 'voice': an SMS repeats the code of an earlier call.",
+            id="django_flashcall.E006",
         )
     ]

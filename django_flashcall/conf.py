@@ -94,3 +94,8 @@ def get_address(request: HttpRequest) -> str:
 def get_login_redirect() -> str:
     """Return where Django sends a visitor after a login."""
     return settings.LOGIN_REDIRECT_URL
+
+
+def get_session_cookie() -> str:
+    """Return the name of the cookie that carries the session."""
+    return settings.SESSION_COOKIE_NAME

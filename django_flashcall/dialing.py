@@ -19,13 +19,11 @@ from .models import VerificationAttempt
 from .phone import mask
 from .providers.base import Answer, BaseProvider, load_provider
 from .signals import attempt_finished
+from .spelling import word
 from .transactions import in_own_transaction, refuse_open_transaction, repeat_on_deadlock
 from .words import ERRORS_OF_THE_NUMBER, AttemptStatus, Channel, ErrorCode
 
 logger = logging.getLogger(__name__)
-
-#: Ids and error codes of a provider are cut to what their columns hold.
-WORD = 64
 
 #: A price beyond this is a mistake, and not recorded.
 MAX_PRICE = Decimal(10_000)
@@ -103,13 +101,13 @@ def _fields(attempt: VerificationAttempt, *, outcome: Answer | ProviderError) ->
     """Return what an outcome says about the attempt, its status first."""
     fields: dict[str, Any] = {"status": AttemptStatus.UNKNOWN, "answered_at": timezone.now()}
     if isinstance(outcome, Answer):
-        fields |= {"status": AttemptStatus.ACCEPTED, "provider_id": outcome.id[:WORD]}
+        fields |= {"status": AttemptStatus.ACCEPTED, "provider_id": word(outcome.id)}
         fields |= {"price": _price(outcome)}
         return fields | _code_fields(attempt, code=outcome.code)
     if isinstance(outcome, (ProviderRefused, NotSent)):
         # Nothing rang: no code of it counts, and nothing is reserved for it any more.
         fields |= {"status": AttemptStatus.REJECTED, "code_digest": "", "reserved": NOTHING}
-        return fields | {"error_code": getattr(outcome, "error_code", ErrorCode.NOT_SENT)[:WORD]}
+        return fields | {"error_code": word(getattr(outcome, "error_code", ErrorCode.NOT_SENT))}
     return fields
 
 
@@ -127,9 +125,11 @@ def _code_fields(attempt: VerificationAttempt, *, code: str) -> dict[str, Any]:
 
 @sensitive_variables()
 @in_own_transaction(VerificationAttempt)
-def _keep(attempt: VerificationAttempt, *, fields: dict[str, Any]) -> None:
+def _keep(
+    attempt: VerificationAttempt, *, fields: dict[str, Any], only: dict[str, Any] | None = None
+) -> None:
     """Write the outcome down and settle its cost, in one short transaction."""
-    this = VerificationAttempt.objects.filter(pk=attempt.pk)
+    this = VerificationAttempt.objects.filter(pk=attempt.pk, **(only or {}))
     if this.conclude(**fields):
         limits.settle_site(attempt, price=_cost(attempt, fields=fields))
 
@@ -141,6 +141,12 @@ def _cost(attempt: VerificationAttempt, *, fields: dict[str, Any]) -> Decimal:
     return price if price is not None else reserved or NOTHING
 
 
+def abandon(attempt: VerificationAttempt) -> None:
+    """Record that nobody dials ``attempt``, unless somebody has begun to."""
+    fields = _fields(attempt, outcome=NotSent("the dialer failed"))
+    _keep(attempt, fields=fields, only={"sent_at": None})
+
+
 @sensitive_variables()
 def _digest(attempt: VerificationAttempt, code: str) -> str:
     verification = attempt.verification
@@ -148,7 +154,7 @@ def _digest(attempt: VerificationAttempt, code: str) -> str:
 
 
 def _log(attempt: VerificationAttempt, *, outcome: Answer | ProviderError) -> None:
-    reason = outcome.reason if isinstance(outcome, ProviderError) else "-"
+    reason = word(outcome.reason) if isinstance(outcome, ProviderError) else "-"
     logger.log(
         _level(attempt, outcome=outcome),
         "attempt=%s channel=%s number=%s status=%s reason=%s",

@@ -11,7 +11,7 @@ site's own view is ``form.is_valid()`` and a redirect::
 from __future__ import annotations
 
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID, uuid4, uuid5
 
 from django import forms
 from django.contrib.auth import authenticate
@@ -107,6 +107,9 @@ class PhoneForm(forms.Form):
     @sensitive_variables()
     def _start(self, number: str, key: UUID | None) -> Verification:
         door.admit(self.request, door="start")
+        # SECURITY: the page's address shows the verification's key, and must not give away the
+        # form's, with which another browser could take the verification over.
+        key = uuid5(key, "verification") if key else None
         return services.start_verification(
             number, purpose=self.purpose, visitor=door.visitor_of(self.request), key=key
         )

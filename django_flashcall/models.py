@@ -90,7 +90,7 @@ class Verification(models.Model):
     )
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
-        on_delete=models.CASCADE,
+        on_delete=models.SET_NULL,  # what was billed stays on the record
         null=True,
         blank=True,
         related_name="+",

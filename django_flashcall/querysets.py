@@ -130,16 +130,14 @@ class AttemptQuerySet(QuerySet[M]):
         open_ones = {AttemptStatus.REQUESTED, AttemptStatus.UNKNOWN} - {status}
         return bool(self.filter(status__in=open_ones).update(status=status, **fields))
 
-    def sweep(self, *, now: datetime, deadline: timedelta) -> int:
-        """Turn into *unknown* what was sent and never answered, or never sent in time.
+    def overdue(self, *, now: datetime, deadline: timedelta) -> AttemptQuerySet[M]:
+        """Keep what was sent and never answered, and what was never sent in time.
 
         A process that was killed between the request and the answer leaves such rows.
         """
-        overdue = Q(sent_at__lte=now - deadline)
+        unanswered = Q(sent_at__lte=now - deadline)
         never_sent = Q(sent_at=None, expires_at__lte=now)
-        return self.filter(overdue | never_sent, status=AttemptStatus.REQUESTED).update(
-            status=AttemptStatus.UNKNOWN, answered_at=now
-        )
+        return self.filter(unanswered | never_sent, status=AttemptStatus.REQUESTED)
 
     def carrying_call(self) -> AttemptQuerySet[M]:
         """Keep the calls that an SMS can name: accepted, and with an id of the provider."""

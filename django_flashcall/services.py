@@ -7,6 +7,7 @@ transaction of the caller's they raise ``TransactionOpen``.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -19,7 +20,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
-from . import accounts, codes, limits, signals
+from . import accounts, codes, dialing, limits, signals
 from .conf import get_dialer, get_settings
 from .door import Visitor
 from .exceptions import (
@@ -36,7 +37,9 @@ from .models import Phone, Verification, VerificationAttempt
 from .phone import mask, parse_number
 from .providers.base import load_provider
 from .transactions import in_own_transaction
-from .words import Channel, Purpose, VerificationStatus
+from .words import AttemptStatus, Channel, Purpose, VerificationStatus
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +84,7 @@ def start_verification(
     signals.verification_started.send_robust(
         sender=Verification, verification=attempt.verification, attempt=attempt
     )
-    get_dialer()(attempt.pk)
+    _dial(attempt)
     return attempt.verification
 
 
@@ -90,14 +93,15 @@ def resend(
 ) -> VerificationAttempt:
     """Have the number called again, by the next channel unless one is named.
 
-    It gives back no checks. Raises the kinds of ``StartRefused``.
+    It gives back no checks. Raises the kinds of ``StartRefused``, ``NumberRefused`` if the price
+    list forbids the number by now, and ``VerificationEnded`` if another user began it.
     """
     now = timezone.now()
     _refuse_other_user(verification, visitor=visitor)
     channel = channel or next_channel(verification)
     order = _order_resend(verification, channel=channel, now=now)
     attempt = _repeat(order, verification=verification)
-    get_dialer()(attempt.pk)
+    _dial(attempt)
     return attempt
 
 
@@ -140,13 +144,21 @@ def sweep_attempts() -> int:
 
     A process that was killed while the provider was asked leaves such calls.
     """
-    deadline = load_provider().deadline
-    return VerificationAttempt.objects.sweep(now=timezone.now(), deadline=deadline)
+    now, deadline = timezone.now(), load_provider().deadline
+    overdue = VerificationAttempt.objects.overdue(now=now, deadline=deadline)
+    # Looked up first and then written one by one: a single UPDATE would take its locks through the
+    # index on the status, and on MariaDB deadlock with answers that are being written.
+    return sum(_lose(pk, now=now) for pk in overdue.values_list("pk", flat=True))
 
 
 def available_channels(verification: Verification) -> list[str]:
     """Return the channels by which the code could be sent again, in the order of falling back."""
     return _channels(with_call=verification.attempts.carrying_call().exists())
+
+
+def starting_channels() -> list[str]:
+    """Return the channels by which a verification can begin, the first one first."""
+    return _channels(with_call=False)
 
 
 def next_channel(verification: Verification) -> str:
@@ -167,7 +179,7 @@ def _channels(*, with_call: bool) -> list[str]:
 
 
 def _first_channel(wanted: str | None) -> str:
-    channels = _channels(with_call=False)
+    channels = starting_channels()
     if not channels or wanted not in (None, *channels):
         raise ChannelUnavailable()
     return wanted or channels[0]
@@ -281,6 +293,15 @@ def _code_fields(order: Order) -> dict[str, Any]:
     return {"code_length": codes.SPOKEN_LENGTH if is_spoken else get_settings().CODE_LENGTH}
 
 
+def _dial(attempt: VerificationAttempt) -> None:
+    try:
+        get_dialer()(attempt.pk)
+    except Exception as error:
+        # A queue that is down is no reason to lose the visitor: the page says what else to do.
+        logger.error("attempt=%s not dialled: %s", attempt.pk, type(error).__name__)
+        dialing.abandon(attempt)
+
+
 @sensitive_variables()
 def _begun_before(key: UUID, *, number: str, purpose: str) -> Verification | None:
     verification = Verification.objects.select_related("phone").filter(key=key).first()
@@ -298,6 +319,12 @@ def _user_id(visitor: Visitor) -> Any:
 def _refuse_other_user(verification: Verification, *, visitor: Visitor) -> None:
     if verification.user_id not in (None, _user_id(visitor)):
         raise VerificationEnded()
+
+
+@in_own_transaction(VerificationAttempt)
+def _lose(pk: int, *, now: datetime) -> bool:
+    this = VerificationAttempt.objects.filter(pk=pk)
+    return this.conclude(status=AttemptStatus.UNKNOWN, answered_at=now)
 
 
 @in_own_transaction(Verification)

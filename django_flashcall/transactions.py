@@ -63,10 +63,13 @@ def in_own_transaction(model: type[Model]) -> Callable[[Callable[P, T]], Callabl
 def refuse_open_transaction(model: type[Model]) -> None:
     """Raise ``TransactionOpen`` inside a transaction of the caller's, but not of a ``TestCase``.
 
-    This is how ``atomic(durable=True)`` judges, asked without beginning a transaction.
+    This is how ``atomic(durable=True)`` judges, asked without beginning a transaction; it does
+    not see a connection without autocommit, where everything is one.
     """
-    blocks = connections[router.db_for_write(model)].atomic_blocks
-    if blocks and not getattr(blocks[-1], "_from_testcase", False):
+    connection = connections[router.db_for_write(model)]
+    blocks = connection.atomic_blocks
+    is_own = getattr(blocks[-1], "_from_testcase", False) if blocks else connection.get_autocommit()
+    if not is_own:
         raise TransactionOpen(CURE)
 
 

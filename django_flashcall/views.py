@@ -33,7 +33,7 @@ from django.views.generic import FormView
 
 from . import door, limits, services
 from .clock import clock_time
-from .conf import get_login_redirect, get_settings
+from .conf import get_login_redirect, get_session_cookie, get_settings
 from .exceptions import FlashCallError
 from .forms import CodeForm, PhoneForm
 from .models import Verification, VerificationAttempt
@@ -89,7 +89,7 @@ class LoginView(RedirectURLMixin, FormView):
         return super().get_context_data(
             **kwargs,
             **{self.redirect_field_name: self.get_redirect_url()},
-            channel=config.CHANNELS[0],
+            channel=next(iter(services.starting_channels()), ""),
             code_length=config.CODE_LENGTH,
         )
 
@@ -112,11 +112,22 @@ class CodeView(RedirectURLMixin, FormView):
         """Find the verification that this browser began; without one start again."""
         verification = self.find_verification(kwargs["key"])
         if verification is None:
-            return redirect("django_flashcall:login")
+            return self.start_again(request)
         self.verification = verification
         if verification.consumed_at and request.user.is_authenticated:
             return HttpResponseRedirect(self.get_success_url())
         return super().dispatch(request, *args, **kwargs)
+
+    def start_again(self, request: HttpRequest) -> HttpResponse:
+        """Send a stranger to the login page, and whoever clicked twice to where they are now.
+
+        The second click of a login comes with the cookie of the session that ended with the first.
+        Django would delete it, and with it the new session of the same name.
+        """
+        if request.method != "POST":
+            return redirect("django_flashcall:login")
+        request.COOKIES.pop(get_session_cookie(), None)
+        return redirect(request.path)
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Check a code, call again, or give up."""
@@ -222,7 +233,8 @@ class CodeView(RedirectURLMixin, FormView):
         return attempts
 
     def _channels(self) -> list[Channel]:
-        if not self.verification.attempts_left:
+        usable = self.verification.expires_at - limits.USABLE
+        if not self.verification.attempts_left or usable <= timezone.now():
             return []
         return [Channel(name) for name in services.available_channels(self.verification)]
 

@@ -77,7 +77,7 @@ class TestSettings:
         ("key", "values"),
         [
             ("PROVIDER", ["django_flashcall.providers.console.ConsoleProvider"]),
-            ("CHANNELS", [["sms"], ("voice", "flash_call")]),
+            ("CHANNELS", [["voice", "sms"], ("voice", "flash_call")]),
             ("CODE_LENGTH", [4, 8]),
             ("CODE_LIFETIME", [timedelta(seconds=1), timedelta(minutes=10)]),
             ("VERIFICATION_LIFETIME", [timedelta(minutes=5), timedelta(minutes=10)]),

@@ -402,27 +402,12 @@ class TestSweeping:
             pytest.param({"status": AttemptStatus.UNKNOWN}, 0, id="swept before"),
         ],
     )
-    def test_turns_into_unknown_what_nobody_answers(
-        self, fields: dict[str, Any], swept: int
-    ) -> None:
+    def test_finds_what_nobody_answers(self, fields: dict[str, Any], swept: int) -> None:
         requested = {"status": AttemptStatus.REQUESTED, "created_at": NOW - 2 * MINUTE}
         attempt = AttemptFactory(**{**requested, **fields})
 
-        assert VerificationAttempt.objects.sweep(now=NOW, deadline=MINUTE) == swept
-        expected = (AttemptStatus.UNKNOWN, NOW) if swept else (attempt.status, None)
-        assert (fresh(attempt).status, fresh(attempt).answered_at) == expected
-
-    def test_keeps_what_was_reserved_as_spent(self) -> None:
-        attempt = AttemptFactory(
-            status=AttemptStatus.REQUESTED,
-            created_at=NOW - MINUTE,
-            reserved=Decimal("0.35"),
-            price=None,
-        )
-
-        VerificationAttempt.objects.sweep(now=NOW, deadline=MINUTE)
-
-        assert fresh(attempt).cost == Decimal("0.35")
+        overdue = VerificationAttempt.objects.overdue(now=NOW, deadline=MINUTE)
+        assert list(overdue) == [attempt][:swept]
 
 
 class TestCarryingCall:

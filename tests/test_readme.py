@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import pytest
 
 from django_flashcall.conf import KEYS
-from django_flashcall.providers import locmem
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.rst").read_text()
@@ -37,7 +37,13 @@ def test_both_languages_have_the_same_five_steps() -> None:
 
 
 @pytest.mark.django_db
-def test_the_example_of_a_test_logs_in(client: Any) -> None:
-    page = client.post("/phone/login/", {"number": "8 999 123-45-67"})
-    client.post(page.url, {"code": locmem.outbox[-1].code})
-    assert "_auth_user_id" in client.session
+def test_the_example_of_a_test_passes_as_it_is_printed(client: Any, settings: Any) -> None:
+    printed = README.split("use ``django_flashcall.providers.locmem.LocMemProvider``::\n")[1]
+    names: dict[str, Any] = {}
+    exec(dedent(printed.split("\n  Clear ")[0]), names)  # noqa: S102
+    names["test_login"](client, settings)
+
+
+def test_the_example_of_a_view_compiles() -> None:
+    printed = README.split("Or handle it in a view of yours::\n")[1]
+    compile(dedent(printed.split("\nValidating")[0]), "README.rst", "exec")

@@ -461,6 +461,23 @@ def test_the_right_digits_sent_twice_lead_to_the_same_page(
     assert other_click.url == "/welcome/"
 
 
+def test_a_double_click_on_continue_does_not_log_out_again(
+    browser: Browser, outbox: Outbox
+) -> None:
+    browser.ask(NUMBER)
+    data = browser.data("Continue", code=outbox[0].code)
+    second_click = Client(enforce_csrf_checks=True)
+    for name, cookie in browser.client.cookies.items():
+        second_click.cookies[name] = cookie.value
+
+    browser.client.post(browser.url, data)
+    answer = second_click.post(browser.url, data)  # with the cookies of before the login
+
+    assert "sessionid" not in answer.cookies, "it would delete the cookie of the login"
+    browser.open(answer.headers["Location"])
+    assert browser.url == "/welcome/"
+
+
 def test_a_call_that_waits_in_a_queue_is_shown_as_being_placed(
     browser: Browser, outbox: Outbox, flashcall: Any
 ) -> None:
@@ -505,7 +522,8 @@ def test_the_code_page_of_another_browser_does_not_exist(browser: Browser, outbo
         stranger.post(browser.url, {"cancel": "1"}),
     ]
 
-    assert [answer.headers["Location"] for answer in answers] == [LOGIN] * 4
+    # A post is sent back to the page first, which a stranger may not see either.
+    assert [answer.headers["Location"] for answer in answers] == [LOGIN] + [browser.url] * 3
     assert "_auth_user_id" not in stranger.session
     verification = the_verification()
     assert (verification.checks, verification.status) == (0, VerificationStatus.PENDING)
@@ -851,6 +869,19 @@ def test_a_dead_provider_is_told_of_like_any_trouble(browser: Browser, flashcall
     assert f"We cannot call {SHOWN} at the moment." in browser.ask(NUMBER).text
 
 
+def test_a_queue_that_is_down_loses_no_visitor(
+    browser: Browser, outbox: Outbox, flashcall: Any
+) -> None:
+    flashcall(DIALER="tests.test_views.broken_dialer")
+
+    page = browser.ask(NUMBER)
+
+    assert browser.response.status_code == 200
+    assert "Change the number" in page.buttons
+    assert "We are calling" not in page.text
+    assert not outbox
+
+
 @pytest.mark.parametrize("provider", ["LostProvider", "BrokenProvider"])
 def test_a_lost_answer_is_admitted(provider: str, browser: Browser, flashcall: Any) -> None:
     flashcall(PROVIDER=f"tests.test_views.{provider}")
@@ -1049,8 +1080,8 @@ def test_without_sign_up_no_code_opens_a_decoy(browser: Browser, flashcall: Any)
 def test_the_number_and_the_code_are_marked_as_not_to_be_shown(
     browser: Browser, flashcall: Any
 ) -> None:
-    flashcall(PROVIDER="no.such.Provider")
     browser.open(LOGIN)
+    flashcall(PROVIDER="no.such.Provider")
     browser.client.raise_request_exception = False
 
     browser.press("Call me", number=NUMBER)
@@ -1083,10 +1114,11 @@ def assert_nowhere(secret: str, reports: list[str]) -> None:
 def test_the_report_of_an_error_holds_no_number(
     spelling: str, browser: Browser, flashcall: Any, reports: list[str]
 ) -> None:
-    flashcall(DIALER="tests.test_views.broken_dialer")
+    browser.open(LOGIN)
+    flashcall(PROVIDER="no.such.Provider")
     browser.client.raise_request_exception = False
 
-    browser.ask(spelling)
+    browser.press("Call me", number=spelling)
 
     assert browser.response.status_code == 500
     assert_nowhere(spelling, reports)

@@ -246,7 +246,7 @@ class Migration(migrations.Migration):
                         blank=True,
                         help_text="Who was logged in when the call was asked for.",
                         null=True,
-                        on_delete=django.db.models.deletion.CASCADE,
+                        on_delete=django.db.models.deletion.SET_NULL,
                         related_name="+",
                         to=settings.AUTH_USER_MODEL,
                         verbose_name="asked by",

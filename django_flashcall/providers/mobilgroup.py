@@ -15,17 +15,16 @@ from urllib.parse import urlsplit
 
 from django.core.checks import CheckMessage
 from django.core.checks import Error as CheckError
+from django.views.decorators.debug import sensitive_variables
 
 from ..codes import SPOKEN_LENGTH
 from ..exceptions import OutcomeUnknown, ProviderRefused
+from ..spelling import word
 from ..words import Channel
 from .base import Answer, BaseProvider
 from .http import Wire
 
 URL = "https://voice.mobilgroup.ru/api/voice-password/send/"
-
-#: An id or an error code beyond this is cut; nothing documented comes near.
-MAX_WORD = 64
 
 PRICE = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 
@@ -75,19 +74,22 @@ class MobilgroupProvider(BaseProvider):
         """Wait twice as long as the wire does before an answer is given up."""
         return max(super().deadline, 2 * self.wire.total_timeout)
 
+    @sensitive_variables()
     def flash_call(self, number: str, *, length: int, code: str = "") -> Answer:
         """Call silently; the answer names the last ``length`` digits of the calling number."""
         asked: dict[str, Any] = {"number": number.removeprefix("+"), "capacity": str(length)}
         if code:
             asked["flashcall"] = {"code": code}
-        reply = self._ask(asked)
+        reply = self._ask(asked, number=number)
         return _answer(reply, code=_read_code(reply, length=length) or code or _no_code())
 
+    @sensitive_variables()
     def voice(self, number: str, *, code: str = "") -> Answer:
         """Call and speak ``code``, else the last four digits of the calling number."""
         spoken = {"code": code, "repeat": "1" if self.repeat else "", "ani": self.ani}
         voice = {key: value for key, value in spoken.items() if value}
-        reply = self._ask({"number": number.removeprefix("+"), "voice": voice if code else {}})
+        asked = {"number": number.removeprefix("+"), "voice": voice if code else {}}
+        reply = self._ask(asked, number=number)
         said = _read_code(reply, length=SPOKEN_LENGTH)
         if code and said not in ("", code):
             raise OutcomeUnknown("the voice spoke another code than ours")
@@ -95,7 +97,10 @@ class MobilgroupProvider(BaseProvider):
 
     def sms(self, number: str, *, call_id: str = "", code: str = "") -> Answer:
         """Send the code of the call ``call_id``; the answer need not repeat it."""
-        return _answer(self._ask({"sms": {"id": call_id}}), code="")
+        reply = self._ask({"sms": {"id": call_id}}, number="")
+        if reply.get("number") not in (None, "", number.removeprefix("+")):
+            raise OutcomeUnknown("the answer is about another number")
+        return _answer(reply, code="")
 
     def check(self) -> list[CheckMessage]:
         """Name the options that the provider cannot work with."""
@@ -132,15 +137,15 @@ class MobilgroupProvider(BaseProvider):
             )
         ]
 
-    def _ask(self, asked: dict[str, Any]) -> dict[str, Any]:
+    @sensitive_variables()
+    def _ask(self, asked: dict[str, Any], *, number: str) -> dict[str, Any]:
         headers = {}
         if self.auth == "header":
             headers["Authorization"] = self.api_key
         else:
             asked["security"] = {"apiKey": self.api_key}
-        return read_reply(
-            self.wire.post(self.url, asked, headers=headers), number=asked.get("number", "")
-        )
+        body = self.wire.post(self.url, asked, headers=headers)
+        return read_reply(body, number=number.removeprefix("+"))
 
 
 def read_reply(body: bytes, *, number: str) -> dict[str, Any]:
@@ -151,7 +156,7 @@ def read_reply(body: bytes, *, number: str) -> dict[str, Any]:
     """
     reply = _read_json(body)
     if reply.get("result") == "error":
-        raise ProviderRefused(_word(reply.get("error_code")) or "unnamed")
+        raise ProviderRefused(word(reply.get("error_code")) or "unnamed")
     if reply.get("result") != "ok":
         raise OutcomeUnknown("the answer has no result")
     if number and str(reply.get("number", number)) != number:
@@ -182,7 +187,7 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 def _answer(reply: dict[str, Any], *, code: str) -> Answer:
-    return Answer(id=_word(reply.get("id")), price=_read_price(reply.get("price")), code=code)
+    return Answer(id=word(reply.get("id")), price=_read_price(reply.get("price")), code=code)
 
 
 def _read_code(reply: dict[str, Any], *, length: int) -> str:
@@ -216,11 +221,3 @@ def _is_header(value: Any) -> bool:
 
 def _is_duration(value: Any) -> bool:
     return isinstance(value, timedelta) and value > timedelta(0)
-
-
-def _word(value: Any) -> str:
-    """Keep a word of the provider's, cut and without control characters; for logs and admin."""
-    if isinstance(value, bool) or not isinstance(value, (str, int)):
-        return ""
-    text = str(value)[:MAX_WORD]
-    return "".join(letter if letter.isprintable() else "�" for letter in text)

@@ -56,7 +56,7 @@ def parse(body: bytes) -> dict[str, Any]:
     """Return the JSON object that the body holds, or refuse it."""
     try:
         document = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Refused(Fault.UNKNOWN_REQUEST) from error
     if not isinstance(document, dict):
         raise Refused(Fault.UNKNOWN_REQUEST)

@@ -51,6 +51,10 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, port: int, simulator_port: int, **options: Any) -> None:
         """Prepare, and serve until Ctrl-C."""
+        if port == simulator_port:
+            raise CommandError(
+                "The site and the simulator need two ports: --port, --simulator-port."
+            )
         refuse_taken_port(port, option="--port")
         refuse_taken_port(simulator_port, option="--simulator-port")
         prepare_database()
