@@ -29,6 +29,9 @@ SESSION_KEY = "flashcall"
 #: So many verifications a browser may have open in its tabs; the oldest is forgotten.
 REMEMBERED = 5
 
+#: With more, five of them would outgrow the 4 KB that a signed cookie may have.
+LONGEST_URL = 500
+
 
 @dataclass(frozen=True, kw_only=True)
 class Visitor:
@@ -87,7 +90,7 @@ def wanted_url(request: HttpRequest) -> str:
     is_ours = url_has_allowed_host_and_scheme(
         url, allowed_hosts={request.get_host()}, require_https=request.is_secure()
     )
-    return url if is_ours else ""
+    return url if is_ours and len(url) <= LONGEST_URL else ""
 
 
 def next_url_of(request: HttpRequest, key: UUID) -> str:

@@ -37,7 +37,7 @@ from .conf import get_login_redirect, get_session_cookie, get_settings
 from .exceptions import FlashCallError
 from .forms import CodeForm, PhoneForm
 from .models import Verification, VerificationAttempt
-from .words import AttemptStatus, Channel, Purpose
+from .words import AttemptStatus, Channel, Purpose, VerificationStatus
 
 guarded = method_decorator(
     [
@@ -69,6 +69,13 @@ class LoginView(RedirectURLMixin, FormView):
         if self.redirect_authenticated_user and request.user.is_authenticated:
             return HttpResponseRedirect(self.get_success_url())
         return super().get(request, *args, **kwargs)
+
+    def get_initial(self) -> dict[str, Any]:
+        """Keep the number of a call that was not given up: asking again is one click."""
+        latest = Verification.objects.filter(key__in=door.remembered_keys(self.request)[-1:])
+        kept = latest.exclude(status=VerificationStatus.CANCELED).select_related("phone").first()
+        number = {"number": kept.phone.display} if kept else {}
+        return {**super().get_initial(), **number}
 
     def get_form_kwargs(self) -> dict[str, Any]:
         """Give the form what it needs to have the number called."""
@@ -161,7 +168,8 @@ class CodeView(RedirectURLMixin, FormView):
 
     def cancel(self) -> HttpResponse:
         """Give the verification up, and ask for a number again, to go where one wanted to."""
-        services.cancel(self.verification)
+        if self.verification.state(now=timezone.now()) == "pending":
+            services.cancel(self.verification)
         login_page, next_url = reverse("django_flashcall:login"), self.get_redirect_url()
         query = f"?{urlencode({'next': next_url})}" if next_url else ""
         return redirect(f"{login_page}{query}")

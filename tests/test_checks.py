@@ -308,3 +308,9 @@ class TestDeploy:
 
         assert check_deploy() == []
         assert len(check_settings()) == 1
+
+
+def test_e006_finds_channels_with_which_nothing_can_begin(flashcall: Any) -> None:
+    flashcall(CHANNELS=["sms"])
+
+    assert [message.id for message in check_settings()] == ["django_flashcall.E006"]

@@ -10,13 +10,17 @@ from typing import Any
 import pytest
 import time_machine
 from django.core.management import call_command
+from django.db import transaction
 from django.test import Client
 from django.utils import timezone
 
+from django_flashcall import services
+from django_flashcall.door import Visitor
+from django_flashcall.exceptions import TransactionOpen
 from django_flashcall.models import Phone, Usage, VerificationAttempt
 from django_flashcall.simulator.testing import RunningSimulator
 from django_flashcall.words import AttemptStatus, Channel
-from tests.factories import AttemptFactory, PriceFactory
+from tests.factories import AttemptFactory, PriceFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -172,3 +176,67 @@ def test_nothing_is_started_for_a_blocked_number(
     page = Client().post("/phone/login/", {"number": NUMBER})
     assert "We do not call this number." in page.text
     assert simulator.requests_received == 1
+
+
+def test_a_dialer_that_fails_costs_nothing_and_says_what_else_to_do(
+    client: Client, simulator: RunningSimulator, flashcall: Any
+) -> None:
+    flashcall(DIALER="tests.test_end_to_end.broken_dialer")
+    page = client.get(start(client).url).text
+    assert TRY_LATER in page
+    attempt = VerificationAttempt.objects.get()
+    assert (attempt.status, attempt.error_code) == (AttemptStatus.REJECTED, "not_sent")
+    assert spent() == 0
+    assert simulator.requests_received == 0
+
+
+def broken_dialer(attempt_id: int) -> None:
+    """Be a queue that is down."""
+    raise ConnectionError("no broker")
+
+
+def test_the_record_of_a_call_survives_its_user(
+    client: Client, simulator: RunningSimulator
+) -> None:
+    user = UserFactory()
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    start(client)
+    assert simulator.requests_received == 1
+    user.delete()
+    assert VerificationAttempt.objects.count() == 1
+
+
+def test_another_browser_cannot_take_a_verification_over_by_its_address(
+    client: Client, simulator: RunningSimulator
+) -> None:
+    page = start(client)
+    stranger = Client()
+    key = page.url.split("/")[-2]
+    stranger.post("/phone/login/", {"number": NUMBER, "key": key})
+    stranger.post(page.url, {"code": simulator.calls[0].code})
+    assert "_auth_user_id" not in stranger.session
+
+
+def test_an_expired_call_is_asked_for_again_without_typing_the_number(
+    client: Client, simulator: RunningSimulator
+) -> None:
+    with time_machine.travel(timezone.now()) as clock:
+        page = start(client)
+        clock.shift(timedelta(minutes=11))
+        login = client.get(client.post(page.url, {"cancel": "1"}).url)
+        assert 'value="+7 999 123-45-67"' in login.text
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_connection_without_autocommit_is_refused_before_anything_is_sent(
+    simulator: RunningSimulator,
+) -> None:
+    Phone.objects.create(number=f"+{NUMBER}")
+    transaction.set_autocommit(False)
+    try:
+        with pytest.raises(TransactionOpen):
+            services.start_verification(NUMBER, purpose="login", visitor=Visitor())
+    finally:
+        transaction.rollback()
+        transaction.set_autocommit(True)
+    assert simulator.requests_received == 0

@@ -6,6 +6,7 @@ import pytest
 
 from django_flashcall.codes import read_code
 from django_flashcall.phone import parse_number
+from django_flashcall.spelling import word
 
 
 @pytest.mark.parametrize(
@@ -23,3 +24,20 @@ def test_a_number_pasted_from_a_contact_list_is_the_number(text: str) -> None:
 
 def test_a_code_pasted_with_marks_of_direction_is_the_code() -> None:
     assert read_code("\u202a4217\u202c", lengths={4}) == ["4217"]
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("unknown_request", "unknown_request"),
+        (1234, "1234"),
+        ("x" * 100, "x" * 64),
+        ("one\r\ntwo\x00\x1b[31m", "one\ufffd\ufffdtwo\ufffd\ufffd[31m"),
+        (None, ""),
+        (True, ""),
+        ([], ""),
+        (1.5, ""),
+    ],
+)
+def test_a_word_of_a_provider_is_short_and_on_one_line(said: object, kept: str) -> None:
+    assert word(said) == kept
