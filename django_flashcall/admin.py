@@ -311,4 +311,4 @@ def _money(amount: Decimal | None) -> str:
 
 
 def _second(moment: datetime | None) -> str:
-    return date_format(local_time(moment), "Y-m-d H:i:s") if moment else "-"
+    return date_format(local_time(moment), "H:i:s") if moment else "-"
