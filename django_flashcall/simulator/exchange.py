@@ -186,7 +186,8 @@ class Exchange:
             return call.calling_number, call.code
         own = order.code if order.kind is Kind.FLASH_CALL else ""
         digits = f"{secrets.randbelow(10**7):07}"
-        calling_number = order.ani or "7495" + digits[: 7 - len(own)] + own
+        prefix = "7" + f"495{digits}"[: 10 - len(own)]
+        calling_number = order.ani or prefix + own
         return calling_number, order.code or calling_number[-order.capacity :]
 
     def _named_by(self, order: Order) -> Call:

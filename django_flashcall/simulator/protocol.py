@@ -89,7 +89,7 @@ def _read_flash_call(document: dict[str, Any]) -> Order:
     own = _section(document, "flashcall", {"code"})
     return Order(
         kind=Kind.FLASH_CALL,
-        capacity=int(_text(document, "capacity", r"[1-7]", default="4")),
+        capacity=int(_text(document, "capacity", r"[1-8]", default="4")),
         code=_text(own, "code", r"[0-9]{1,7}"),
         number=_number(document),
     )
