@@ -227,7 +227,7 @@ def test_a_dead_cache_turns_nobody_away(
 
 
 def test_a_redis_that_is_gone_turns_nobody_away(settings: Any, flashcall: Any) -> None:
-    pytest.importorskip("redis")
+    pytest.importorskip("redis", reason="the client of Redis: pip install redis")
     flashcall(RATES={"start": ["1/h"]})
     use_cache(
         settings,

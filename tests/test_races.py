@@ -321,7 +321,8 @@ def test_a_cancellation_and_the_right_code_have_one_winner() -> None:
 
 
 @pytest.mark.skipif(
-    connection.vendor == "sqlite", reason="SQLite has one writer: nobody waits on a row"
+    connection.vendor == "sqlite",
+    reason="SQLite has one writer, nobody waits on a row: set FLASHCALL_TEST_DATABASE",
 )
 def test_an_answer_that_is_being_written_is_not_swept_away() -> None:
     attempt = AttemptFactory(
@@ -346,3 +347,24 @@ def test_an_answer_that_is_being_written_is_not_swept_away() -> None:
     assert errors(finishes) == set()
     attempt.refresh_from_db()
     assert attempt.status == AttemptStatus.ACCEPTED
+
+
+def test_sweeps_and_answers_do_not_disturb_each_other() -> None:
+    long_ago = timezone.now() - timedelta(hours=1)
+    left = AttemptFactory.create_batch(
+        40, status=AttemptStatus.REQUESTED, created_at=long_ago, sent_at=long_ago
+    )
+
+    def start_some(first: int) -> Callable[[], Any]:
+        numbers = [f"+7999{first:03}{n:04}" for n in range(5)]
+        return lambda: [starter(number)() for number in numbers]
+
+    def sweep_often() -> int:
+        return sum(services.sweep_attempts() for _ in range(10))
+
+    finishes = race(*[start_some(100 + n) for n in range(12)], *[sweep_often] * 4)
+
+    assert not errors(finishes)
+    assert sum(answers(finishes)[12:]) == len(left)
+    started = VerificationAttempt.objects.exclude(pk__in=[attempt.pk for attempt in left])
+    assert set(started.values_list("status", flat=True)) == {AttemptStatus.ACCEPTED}

@@ -178,16 +178,19 @@ def assert_repeated(sql: str) -> None:
     assert Phone.objects.count() == 1
 
 
-@pytest.mark.postgresql
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="PostgreSQL's own errors")
+@pytest.mark.skipif(
+    connection.vendor != "postgresql",
+    reason="PostgreSQL's own errors: set FLASHCALL_TEST_DATABASE=postgresql",
+)
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("sqlstate", ["40P01", "40001"])
 def test_an_abort_by_postgresql_is_repeated_and_leaves_one_row(sqlstate: str) -> None:
     assert_repeated(f"DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '{sqlstate}'; END $$")
 
 
-@pytest.mark.mariadb
-@pytest.mark.skipif(connection.vendor != "mysql", reason="MariaDB's own errors")
+@pytest.mark.skipif(
+    connection.vendor != "mysql", reason="MariaDB's own errors: set FLASHCALL_TEST_DATABASE=mariadb"
+)
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("number", [1213, 1205, 1020])
 def test_an_abort_by_mariadb_is_repeated_and_leaves_one_row(number: int) -> None:
