@@ -20,7 +20,8 @@ ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 class PhoneAccounts:
     """The methods that a site overrides, in a subclass of ``PhoneBackend``, to keep users its way.
 
-    All of them get the number in E.164, proved.
+    All of them get the number in E.164, proved; with ``SIGN_UP`` off, ``find_user`` is asked before
+    the call too.
     """
 
     @sensitive_variables()

@@ -249,6 +249,15 @@ class TestOutcomeUnknown:
         assert len(server.requests) == 1
         assert elsewhere.connections == 0
 
+    def test_a_bad_header_of_the_answer_does_not_place_a_second_call(self, server: Server) -> None:
+        lengths = b"Content-Length: 3\r\nContent-Length: 5\r\n"
+        server.script = wire.saying(b"HTTP/1.1 200 OK\r\n" + lengths + b"\r\nabcde")
+
+        with pytest.raises(OutcomeUnknown, match="InvalidHeader"):
+            post(server.url)
+
+        assert len(server.requests) == 1
+
 
 class TestSockets:
     @pytest.mark.parametrize(

@@ -24,6 +24,14 @@ from ..exceptions import NotSent, OutcomeUnknown
 #: A good answer has about a hundred bytes.
 MAX_BODY = 64 * 1024
 
+#: An address or a key that cannot be written as HTTP was not written.
+UNWRITABLE = (
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.InvalidURL,
+    requests.exceptions.MissingSchema,
+    UnicodeEncodeError,
+)
+
 #: So long, in seconds, the sockets' own time-outs may take to say which of the two it was.
 GRACE = 0.1
 
@@ -90,11 +98,14 @@ class Wire:
 
 def was_never_sent(error: Exception) -> bool:
     """Tell whether ``error`` came before the first byte of the request was written."""
-    # An address or a key that cannot be written as HTTP is a ValueError, and was not written.
-    if isinstance(error, (requests.ConnectTimeout, ValueError)):
+    if isinstance(error, (requests.ConnectTimeout, *UNWRITABLE)):
         return True
-    # requests wraps urllib3's MaxRetryError, which keeps what happened as its reason.
     cause = _first(error.args)
+    if isinstance(error, requests.exceptions.InvalidHeader):
+        # SECURITY: requests names a header of ours so, in words, and a bad one of the answer, by
+        # urllib3's error: then the call was placed, and a second try would place another.
+        return not isinstance(cause, HTTPError)
+    # requests wraps urllib3's MaxRetryError, which keeps what happened as its reason.
     reason = getattr(cause, "reason", cause)
     if isinstance(reason, NewConnectionError):
         return True
