@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from django.core.cache import cache
 from django_flashcall.door import Visitor
 from django_flashcall.providers import locmem
 from django_flashcall.simulator.testing import RunningSimulator, running_simulator
+from tests import wire
 
 
 @pytest.fixture(autouse=True)
@@ -44,6 +46,14 @@ def simulator(settings: Any) -> Iterator[RunningSimulator]:
     settings.DEBUG = True
     with running_simulator() as running:
         yield running
+
+
+@pytest.fixture
+def authority(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Trust the tests' own authority, and nobody else, to vouch for servers."""
+    bundle = tmp_path / "authorities.pem"
+    wire.AUTHORITY.cert_pem.write_to_path(str(bundle))
+    monkeypatch.setattr("requests.adapters.DEFAULT_CA_BUNDLE_PATH", str(bundle))
 
 
 @pytest.fixture

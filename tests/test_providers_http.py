@@ -2,24 +2,26 @@ from __future__ import annotations
 
 import gc
 import gzip
-import shutil
-import ssl
-import subprocess
+import socket
+import threading
 import time
 import traceback
 import warnings
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 from django_flashcall.exceptions import NotSent, OutcomeUnknown, ProviderError
 from django_flashcall.providers.http import MAX_BODY, Wire
 
 from . import wire
+from .forks import forking, in_a_fork
 from .wire import Server
 
 KEY = "key-of-the-site"
@@ -170,14 +172,78 @@ class TestNeverSent:
 
         assert KEY not in whole_text(caught.value)
 
-    def test_a_certificate_that_nobody_vouches_for_keeps_the_key_here(
-        self, server: Server, tmp_path: Path
-    ) -> None:
-        server.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        server.tls.load_cert_chain(self_signed(tmp_path))
+    def test_a_proxy_that_refuses_was_never_told(self, server: Server) -> None:
+        with wire.closed_port() as proxy, pytest.raises(NotSent, match="ProxyError"):
+            post(server.url, proxies={"http": proxy})
 
-        with pytest.raises(NotSent, match="SSLError"):
-            post(server.url.replace("http://", "https://"))
+        assert server.connections == 0
+
+    def test_a_look_up_that_hangs_is_bounded_and_sends_no_number_later(
+        self, server: Server, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        answered = threading.Event()
+        hang(monkeypatch, until=answered)
+        began = time.monotonic()
+
+        with pytest.raises(NotSent, match="takes too long"):
+            post(server.url)
+        took = time.monotonic() - began
+        answered.set()
+        wait_for_threads()
+
+        assert took < 0.9
+        # The name was found too late: the line was opened, and nobody told whom to call.
+        assert [request.body for request in server.requests] == [b""]
+
+
+@pytest.mark.usefixtures("authority")
+class TestTls:
+    """The errors of a handshake come before the key leaves this machine."""
+
+    def test_the_right_host_is_talked_to(self, server: Server) -> None:
+        server.tls = wire.shaking_hands()
+        server.answers(OK)
+
+        assert post(server.secure_url) == OK
+
+    def test_a_certificate_for_another_host_is_refused(self, server: Server) -> None:
+        server.tls = wire.shaking_hands(host="voice.example.org")
+
+        assert_handshake_fails(server)
+
+    def test_a_certificate_that_has_expired_is_refused(self, server: Server) -> None:
+        yesterday = datetime.now(UTC) - timedelta(days=1)
+        server.tls = wire.shaking_hands(not_after=yesterday)
+
+        assert_handshake_fails(server)
+
+    def test_a_certificate_that_nobody_vouches_for_is_refused(self, server: Server) -> None:
+        server.tls = wire.shaking_hands(authority=trustme.CA())
+
+        assert_handshake_fails(server)
+
+    def test_a_server_without_tls_is_refused(self, server: Server) -> None:
+        server.before = wire.saying(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+        assert_handshake_fails(server)
+
+    # The socket of a line that is reset just now is left to the collector by CPython's ssl.
+    @pytest.mark.filterwarnings("ignore::ResourceWarning")
+    def test_a_reset_in_the_handshake_was_never_sent(self, server: Server) -> None:
+        server.before = wire.reset
+
+        with pytest.raises(NotSent):
+            post(server.secure_url)
+        wait_for_threads()
+        gc.collect()
+
+        assert server.requests == []
+
+    def test_a_handshake_that_hangs_was_never_sent(self, server: Server) -> None:
+        server.before = wire.absence
+
+        with pytest.raises(NotSent):
+            post(server.secure_url)
 
         assert server.requests == []
 
@@ -191,6 +257,14 @@ class TestOutcomeUnknown:
         with pytest.raises(OutcomeUnknown, match="ReadTimeout"):
             post(server.url)
 
+        assert len(server.requests) == 1
+
+    def test_a_server_that_does_not_even_read_is_unknown(self, server: Server) -> None:
+        server.before = wire.deafness
+
+        assert seconds_until_unknown(server.url) < 0.8
+
+        wait_for_threads()
         assert len(server.requests) == 1
 
     @pytest.mark.parametrize(
@@ -316,6 +390,44 @@ class TestDeadline:
         assert seconds_until_unknown(server.url, read_timeout=0.9, total_timeout=1) < 1.3
 
 
+class TestConnections:
+    """One for each call: none is shared, so none is stale."""
+
+    def test_one_that_the_server_dropped_meanwhile_does_not_spoil_the_next_call(
+        self, server: Server
+    ) -> None:
+        server.script = wire.resting
+
+        for _ in range(2):
+            assert post(server.url) == OK
+            wait_for_threads()
+
+        assert server.connections == 2
+
+    def test_each_of_32_threads_gets_the_answer_to_its_own_call(self, server: Server) -> None:
+        server.echoes = True
+
+        def call(turn: int) -> bytes:
+            return make_wire(total_timeout=10, read_timeout=10).post(
+                server.url, {"number": turn}, headers={}
+            )
+
+        with ThreadPoolExecutor(32) as threads:
+            answers = list(threads.map(call, range(32)))
+
+        assert answers == [b'{"number": %d}' % turn for turn in range(32)]
+        assert len(server.requests) == 32
+
+    @forking
+    def test_a_fork_calls_as_its_parent_does(self, server: Server) -> None:
+        server.answers(OK)
+        assert post(server.url) == OK
+
+        assert in_a_fork(lambda: post(server.url, total_timeout=5) == OK)
+        assert post(server.url) == OK
+        assert len(server.requests) == 3
+
+
 @pytest.mark.usefixtures("no_proxies")
 class TestEnvironment:
     @pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"])
@@ -389,15 +501,27 @@ def whole_text(error: BaseException) -> str:
     return repr(error) + "".join(traceback.format_exception(error))
 
 
-def self_signed(folder: Path) -> Path:
-    """Return a file with a key and a certificate that it signed itself."""
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("openssl makes the certificate")
-    key, certificate = folder / "key.pem", folder / "certificate.pem"
-    options = ["-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
-    files = ["-keyout", str(key), "-out", str(certificate)]
-    subprocess.run([openssl, "req", *options, *files], check=True, capture_output=True)
-    both = folder / "both.pem"
-    both.write_text(key.read_text() + certificate.read_text())
-    return both
+def assert_handshake_fails(server: Server) -> None:
+    with pytest.raises(NotSent, match="SSLError"):
+        post(server.secure_url)
+    assert server.connections == 2  # tried once more: nothing had been sent
+    assert server.requests == []
+
+
+def hang(monkeypatch: pytest.MonkeyPatch, *, until: threading.Event) -> None:
+    """Let every look-up of a name take until the event is set."""
+    look_up = socket.getaddrinfo
+
+    def hanging(*args: Any, **kwargs: Any) -> Any:
+        until.wait(10)
+        return look_up(*args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", hanging)
+
+
+def wait_for_threads() -> None:
+    """Wait until no thread of a call or of the server's scripts runs any more."""
+    deadline = time.monotonic() + 10
+    while any("_settle" in t.name or "_serve" in t.name for t in threading.enumerate()):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)

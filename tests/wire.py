@@ -10,6 +10,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from typing import Any
+
+import trustme
+
+#: Who vouches for the tests' servers, where a test asks for ``authority``.
+AUTHORITY = trustme.CA()
 
 #: What the server does with a connection once the request was read.
 Script = Callable[[socket.socket, threading.Event], None]
@@ -20,8 +26,8 @@ class Request:
     """One request as it came in; the names of ``headers`` are in lower case."""
 
     line: str
-    headers: dict[str, str]
-    body: bytes
+    headers: dict[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
 
 
 @dataclass
@@ -33,10 +39,28 @@ class Server:
     requests: list[Request] = field(default_factory=list)
     connections: int = 0
     tls: ssl.SSLContext | None = None
+    #: What it does with a connection before it reads.
+    before: Script | None = None
+    #: Answers each request with its own body.
+    echoes: bool = False
+
+    @property
+    def secure_url(self) -> str:
+        """The address for whoever expects TLS."""
+        return self.url.replace("http://", "https://")
 
     def answers(self, body: bytes, *, status: str = "200 OK", **headers: str) -> None:
         """Answer from now on with ``body``; underscores in ``headers`` stand for hyphens."""
         self.script = saying(response(body, status=status, **headers))
+
+
+def shaking_hands(
+    *, host: str = "127.0.0.1", authority: trustme.CA | None = None, **dates: Any
+) -> ssl.SSLContext:
+    """Return how a server shows a certificate for ``host``, from the tests' own authority."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    (authority or AUTHORITY).issue_cert(host, **dates).configure_cert(context)
+    return context
 
 
 def response(body: bytes, *, status: str = "200 OK", **headers: str) -> bytes:
@@ -56,6 +80,29 @@ def saying(data: bytes) -> Script:
 def silence(connection: socket.socket, ended: threading.Event) -> None:
     """Say nothing, and keep the line open."""
     ended.wait(10)
+
+
+def resting(connection: socket.socket, ended: threading.Event) -> None:
+    """Answer, promise to keep the line, and drop it a moment later."""
+    connection.sendall(response(b'{"result":"ok"}', Connection="keep-alive"))
+    ended.wait(0.05)
+
+
+def deafness(connection: socket.socket, ended: threading.Event) -> None:
+    """Read nothing for longer than any client of the tests waits."""
+    ended.wait(1.5)
+
+
+def absence(connection: socket.socket, ended: threading.Event) -> None:
+    """Never read at all."""
+    ended.wait(10)
+    connection.close()
+
+
+def reset(connection: socket.socket, ended: threading.Event) -> None:
+    """Reset the line."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
 
 
 def hanging_up(connection: socket.socket, ended: threading.Event) -> None:
@@ -165,11 +212,14 @@ def crowded() -> Iterator[socket.socket]:
 def _serve(connection: socket.socket, server: Server, ended: threading.Event) -> None:
     connection.settimeout(1)
     try:
+        if server.before:
+            server.before(connection, ended)
         with _secured(connection, server) as line:
             request = _read_request(line)
             if request is not None:
                 server.requests.append(request)
-                server.script(line, ended)
+                script = saying(response(request.body)) if server.echoes else server.script
+                script(line, ended)
     except OSError:
         return  # the client is gone, or never spoke
 
@@ -192,5 +242,7 @@ def _read_request(connection: socket.socket) -> Request | None:
 
 def _read_headers(lines: Iterator[bytes]) -> Iterator[tuple[str, str]]:
     for line in lines:
+        if not line:
+            raise ConnectionError("the client hung up")
         name, _, value = line.decode("latin-1").partition(":")
         yield name.lower(), value.strip()

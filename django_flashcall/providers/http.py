@@ -1,39 +1,64 @@
 """The wire: one JSON request, one bounded answer, and a name for each way to fail.
 
-The only module that knows ``requests``. Whatever goes wrong here is either certainly before
-anything was sent (``NotSent``) or not (``OutcomeUnknown``); there is no third.
+The only module that knows ``requests``. Whatever goes wrong here is either certainly before the
+request went out (``NotSent``) or not (``OutcomeUnknown``); there is no third.
 """
 
 from __future__ import annotations
 
-import ssl
+import io
+import json
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any
 
 import requests
-from urllib3.exceptions import HTTPError, NewConnectionError
+from django.views.decorators.debug import sensitive_variables
 
 from ..exceptions import NotSent, OutcomeUnknown
 
 #: A good answer has about a hundred bytes.
 MAX_BODY = 64 * 1024
 
-#: An address or a key that cannot be written as HTTP was not written.
-UNWRITABLE = (
-    requests.exceptions.InvalidSchema,
-    requests.exceptions.InvalidURL,
-    requests.exceptions.MissingSchema,
-    UnicodeEncodeError,
-)
+HEADERS = {"Accept-Encoding": "identity", "Content-Type": "application/json"}
 
 #: So long, in seconds, the sockets' own time-outs may take to say which of the two it was.
 GRACE = 0.1
+
+
+class Body(io.BytesIO):
+    """What is sent; it knows whether anybody has begun to, and can be withdrawn before.
+
+    Without the body nobody can place a call: it holds the number. It is read once the connection
+    stands, TLS and proxies included, and the headers are written. So whether it was read tells
+    what is certain, and no list of errors has to be complete, nor right about the next version
+    of a library.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(content)
+        self.was_read = False
+        self._is_withdrawn = False
+        self._turn = Lock()
+
+    def read(self, size: int | None = -1) -> bytes:
+        """Give the content out, unless it was withdrawn."""
+        with self._turn:
+            if self._is_withdrawn:
+                raise TimeoutError("withdrawn")
+            self.was_read = True
+        return super().read(size)
+
+    def withdraw(self) -> bool:
+        """See to it that this is never sent; ``False`` if it may have been."""
+        with self._turn:
+            self._is_withdrawn = not self.was_read
+            return self._is_withdrawn
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,23 +70,27 @@ class Wire:
     total_timeout: timedelta = timedelta(seconds=25)
     proxies: Mapping[str, str] = field(default_factory=dict, repr=False)
 
+    @sensitive_variables()
     def post(self, url: str, payload: Mapping[str, Any], *, headers: Mapping[str, str]) -> bytes:
         """Send ``payload`` as JSON once and return the body of the answer, whatever its status.
 
         Raises ``NotSent`` or ``OutcomeUnknown``. A connection that could not be made is tried
-        once more; nothing is repeated after a byte may have been sent.
+        once more; nothing is repeated after a byte of ``payload`` may have been sent.
         """
+        body = Body(json.dumps(payload).encode())
         total = self.total_timeout.total_seconds()
         deadline = time.monotonic() + total
-        send = partial(self._send, url, payload, headers=headers, deadline=deadline)
+        send = partial(self._send, url, body, headers=headers, deadline=deadline)
         try:
             return _within(total + GRACE, lambda: _twice(send))
         except TimeoutError as error:
-            raise OutcomeUnknown("the answer takes too long") from error
+            kind = NotSent if body.withdraw() else OutcomeUnknown
+            raise kind("the answer takes too long") from error
 
-    def _send(
-        self, url: str, payload: Mapping[str, Any], *, headers: Mapping[str, str], deadline: float
-    ) -> bytes:
+    @sensitive_variables()
+    def _send(self, url: str, body: Body, *, headers: Mapping[str, str], deadline: float) -> bytes:
+        if time.monotonic() > deadline:
+            raise NotSent("no connection in time")
         # A connection for each call: one that idles in a pool may be closed by the server just
         # when the next call is written to it, and that call would be *unknown*. A handshake
         # is cheap beside a telephone that rings, and nothing is shared by threads or forks.
@@ -72,8 +101,8 @@ class Wire:
             request = partial(
                 session.post,
                 url,
-                json=payload,
-                headers={"Accept-Encoding": "identity", **headers},
+                data=body,
+                headers={**HEADERS, **headers},
                 timeout=self._timeouts(deadline),
                 proxies=dict(self.proxies),
                 # SECURITY: a redirect would carry the key and the number to somebody else.
@@ -83,9 +112,11 @@ class Wire:
             try:
                 with request() as response:
                     return _read(response, deadline=deadline)
-            except (requests.RequestException, HTTPError, UnicodeEncodeError) as error:
+            except OutcomeUnknown:
+                raise
+            except Exception as error:
                 # SECURITY: the name only, and no cause: such errors hold the address and more.
-                kind = NotSent if was_never_sent(error) else OutcomeUnknown
+                kind = OutcomeUnknown if body.was_read else NotSent
                 raise kind(type(error).__name__) from None
 
     def _timeouts(self, deadline: float) -> tuple[float, float]:
@@ -94,23 +125,6 @@ class Wire:
             min(self.connect_timeout.total_seconds(), left),
             min(self.read_timeout.total_seconds(), left),
         )
-
-
-def was_never_sent(error: Exception) -> bool:
-    """Tell whether ``error`` came before the first byte of the request was written."""
-    if isinstance(error, (requests.ConnectTimeout, *UNWRITABLE)):
-        return True
-    cause = _first(error.args)
-    if isinstance(error, requests.exceptions.InvalidHeader):
-        # SECURITY: requests names a header of ours so, in words, and a bad one of the answer, by
-        # urllib3's error: then the call was placed, and a second try would place another.
-        return not isinstance(cause, HTTPError)
-    # requests wraps urllib3's MaxRetryError, which keeps what happened as its reason.
-    reason = getattr(cause, "reason", cause)
-    if isinstance(reason, NewConnectionError):
-        return True
-    # A certificate that is not the provider's: the handshake failed, the key stayed here.
-    return isinstance(_first(getattr(reason, "args", ())), ssl.SSLCertVerificationError)
 
 
 def _twice(send: Callable[[], bytes]) -> bytes:
@@ -139,10 +153,6 @@ def _settle(outcome: Future[bytes], work: Callable[[], bytes]) -> None:
         outcome.set_result(work())
     except Exception as error:
         outcome.set_exception(error)
-
-
-def _first(args: tuple[Any, ...]) -> Any:
-    return args[0] if args else None
 
 
 def _read(response: requests.Response, *, deadline: float) -> bytes:
