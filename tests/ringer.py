@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from django_flashcall.exceptions import OutcomeUnknown, ProviderRefused
-from django_flashcall.providers.base import Answer, BaseProvider
+from django_flashcall.providers.base import Answer, BaseProvider, Secret
 from django_flashcall.providers.http import Wire
 from django_flashcall.words import Channel, ErrorCode
 
@@ -30,7 +30,7 @@ class RingerProvider(BaseProvider):
     sms_needs_call = False
 
     def __init__(self, *, api_key: str, url: str) -> None:
-        self.api_key = api_key
+        self.api_key = Secret(api_key)
         self.url = url
         self.wire = Wire()
 

@@ -1,14 +1,19 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from django_flashcall.exceptions import NotSent, OutcomeUnknown, ProviderRefused
+from django_flashcall.providers.base import Answer
 from django_flashcall.providers.mobilgroup import URL, MobilgroupProvider
 from django_flashcall.words import Channel, ErrorCode
 
@@ -422,6 +427,70 @@ class TestSms:
         assert provider_at(server).sms(NUMBER, call_id="1234").code == ""
 
 
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda values: st.lists(values) | st.dictionaries(st.text(), values),
+    max_leaves=8,
+)
+
+
+@st.composite
+def mutated_replies(draw: st.DrawFn) -> bytes:
+    """Draw a good answer with some of its values replaced, or some of its bytes."""
+    reply = OK | draw(st.dictionaries(st.sampled_from([*OK, "error_code", "x"]), JSON))
+    body = json.dumps(reply, ensure_ascii=draw(st.booleans())).encode(errors="surrogatepass")
+    for _ in range(draw(st.integers(0, 3))):
+        place = draw(st.integers(0, len(body)))
+        body = body[:place] + draw(st.binary(max_size=3)) + body[place + draw(st.integers(0, 9)) :]
+    return body
+
+
+class TestFuzz:
+    """Whatever comes, it is an answer with a usable code, a refusal, or unknown."""
+
+    @given(body=st.binary() | JSON.map(lambda value: json.dumps(value).encode()))
+    def test_of_arbitrary_bytes(self, body: bytes) -> None:
+        assert_named(body, length=4)
+
+    @settings(max_examples=300)
+    @given(body=mutated_replies(), length=st.integers(4, 8))
+    def test_of_good_answers_mutated(self, body: bytes, length: int) -> None:
+        assert_named(body, length=length)
+
+
+class Tape:
+    """A wire at whose end is always the same answer."""
+
+    def __init__(self, body: bytes) -> None:
+        self.body = body
+
+    def post(self, *args: Any, **kwargs: Any) -> bytes:
+        return self.body
+
+
+def assert_named(body: bytes, *, length: int) -> None:
+    """Read ``body`` on each channel: nothing but what the contract names comes out."""
+    for whose in ("own", "caller"):
+        provider: Any = MobilgroupProvider(api_key=KEY, voice_code=whose)
+        provider.wire = Tape(body)
+        spoken = "0042" if whose == "own" else ""
+        with suppress(ProviderRefused, OutcomeUnknown):
+            answer = provider.voice(NUMBER, code=spoken)
+            assert answer.code == (spoken or answer.code)
+            assert_usable(answer, length=4)
+    with suppress(ProviderRefused, OutcomeUnknown):
+        assert_usable(provider.flash_call(NUMBER, length=length), length=length)
+    with suppress(ProviderRefused, OutcomeUnknown):
+        assert provider.sms(NUMBER, call_id="1").code == ""
+
+
+def assert_usable(answer: Answer, *, length: int) -> None:
+    assert re.fullmatch(f"[0-9]{{{length}}}", answer.code, re.ASCII)
+    assert len(answer.id) <= 64
+    assert answer.id.isprintable()
+    assert answer.price is None or (answer.price.is_finite() and answer.price >= 0)
+
+
 class TestOptions:
     @pytest.mark.parametrize(
         ("options", "channels"),
@@ -449,17 +518,23 @@ class TestOptions:
     def test_that_are_right_are_not_complained_of(self) -> None:
         assert MobilgroupProvider(api_key=KEY).check() == []
         assert MobilgroupProvider(api_key=KEY, auth="body", voice_code="caller").check() == []
+        assert MobilgroupProvider(api_key=KEY, ani="74959999999", repeat=False).check() == []
 
     @pytest.mark.parametrize(
         ("option", "value"),
         [
             ("api_key", ""),
+            ("api_key", None),
             ("auth", "headers"),
             ("voice_code", "ours"),
             # Each of these would make every call fail, and be recorded as unknown.
             ("api_key", f"{KEY}\n"),
             ("api_key", "ключ"),
             ("url", "voice.mobilgroup.ru"),
+            ("repeat", "1"),
+            ("ani", "+74959999999"),
+            ("ani", 74959999999),
+            ("proxies", "http://proxy"),
             ("connect_timeout", 3),
             ("read_timeout", 20),
         ],

@@ -27,6 +27,18 @@ from ..conf import get_settings
 from ..words import Channel
 
 
+class Secret(str):
+    """A text that no debug page shows: keys of providers are kept and passed on as this.
+
+    It is the text itself wherever it is written, so ``f"Bearer {secret}"`` is what it seems.
+    """
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'********'"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Answer:
     """What the provider said to an order that it took.

@@ -21,10 +21,13 @@ from ..codes import SPOKEN_LENGTH
 from ..exceptions import OutcomeUnknown, ProviderRefused
 from ..spelling import word
 from ..words import Channel
-from .base import Answer, BaseProvider
+from .base import Answer, BaseProvider, Secret
 from .http import Wire
 
 URL = "https://voice.mobilgroup.ru/api/voice-password/send/"
+
+#: The description writes numbers without a plus; none is the provider's choice.
+ANI = re.compile(r"[0-9]{0,15}")
 
 PRICE = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 
@@ -54,7 +57,7 @@ class MobilgroupProvider(BaseProvider):
         total_timeout: timedelta = timedelta(seconds=25),
         proxies: Mapping[str, str] | None = None,
     ) -> None:
-        self.api_key = api_key
+        self.api_key = Secret(api_key or "")
         self.url = url
         self.auth = auth
         self.voice_code = voice_code
@@ -95,6 +98,7 @@ class MobilgroupProvider(BaseProvider):
             raise OutcomeUnknown("the voice spoke another code than ours")
         return _answer(reply, code=said or code or _no_code())
 
+    @sensitive_variables()
     def sms(self, number: str, *, call_id: str = "", code: str = "") -> Answer:
         """Send the code of the call ``call_id``; the answer need not repeat it."""
         reply = self._ask({"sms": {"id": call_id}}, number="")
@@ -109,6 +113,9 @@ class MobilgroupProvider(BaseProvider):
             "url": urlsplit(self.url).scheme not in ("http", "https"),
             "auth": self.auth not in ("header", "body"),
             "voice_code": self.voice_code not in ("own", "caller"),
+            "repeat": not isinstance(self.repeat, bool),
+            "ani": not (isinstance(self.ani, str) and ANI.fullmatch(self.ani)),
+            "proxies": not isinstance(self.wire.proxies, Mapping),
             "connect_timeout": not _is_duration(self.wire.connect_timeout),
             "read_timeout": not _is_duration(self.wire.read_timeout),
             "total_timeout": not _is_duration(self.wire.total_timeout),
