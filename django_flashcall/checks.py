@@ -78,6 +78,7 @@ RULES: list[Rule] = [
     ("PROVIDER", lambda value: isinstance(value, str), "a dotted path"),
     ("OPTIONS", lambda value: isinstance(value, dict), "a dict"),
     ("DIALER", lambda value: isinstance(value, str), "a dotted path"),
+    ("LINES", _is_count, "a positive number"),
     (
         "CHANNELS",
         lambda value: _is_list(value, of=_is_one_of(Channel.values)),

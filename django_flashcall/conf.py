@@ -25,6 +25,7 @@ class FlashCallSettings:
     PROVIDER: str = "django_flashcall.providers.console.ConsoleProvider"
     OPTIONS: dict[str, Any] = field(default_factory=dict, repr=False)
     DIALER: str = "django_flashcall.dialing.dial"
+    LINES: int = 4
     CHANNELS: Sequence[str] = ("flash_call", "voice", "sms")
     CODE_LENGTH: int = 4
     CODE_LIFETIME: timedelta = timedelta(minutes=5)

@@ -11,7 +11,7 @@ from typing import Any
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from . import limits
+from . import limits, lines
 from .codes import draw_code, make_digest
 from .exceptions import NotSent, OutcomeUnknown, ProviderError, ProviderRefused
 from .limits import NOTHING
@@ -74,12 +74,18 @@ def _ask(
 
 @sensitive_variables()
 def _place(provider: BaseProvider, attempt: VerificationAttempt, *, code: str) -> Answer:
-    number = attempt.verification.number
     if not attempt.is_wanted(now=timezone.now()):
         # A queue may be slow: no call is placed that could not be used.
         raise NotSent("nobody waits for it any more")
     if attempt.verification.is_decoy:
         return Answer(id="decoy", price=NOTHING, code=code)
+    with lines.line(attempt.channel):
+        return _call(provider, attempt, code=code)
+
+
+@sensitive_variables()
+def _call(provider: BaseProvider, attempt: VerificationAttempt, *, code: str) -> Answer:
+    number = attempt.verification.number
     if attempt.channel == Channel.SMS:
         return provider.sms(number, call_id=attempt.call_id, code=code)
     if attempt.channel == Channel.VOICE:
@@ -168,7 +174,7 @@ def _log(attempt: VerificationAttempt, *, outcome: Answer | ProviderError) -> No
 
 def _level(attempt: VerificationAttempt, *, outcome: Answer | ProviderError) -> int:
     if isinstance(outcome, Answer):
-        return logging.WARNING if outcome.price is None else logging.INFO
+        return logging.WARNING if attempt.price is None else logging.INFO
     if attempt.error_code in ERRORS_OF_THE_NUMBER:
         return logging.INFO
     return logging.ERROR

@@ -8,6 +8,7 @@
      │    ├── CooldownActive
      │    ├── NumberBlocked
      │    ├── RateExceeded
+     │    ├── LinesBusy
      │    ├── ChannelUnavailable
      │    ├── AttemptsExhausted
      │    └── KeyReused
@@ -107,6 +108,13 @@ class RateExceeded(StartRefused):
 
     message = _("Too many attempts. Try again after %(time)s.")
     code = "rate"
+
+
+class LinesBusy(StartRefused):
+    """As many calls are being placed as may be, or the provider does not answer for now."""
+
+    message = _("We cannot call anybody at the moment. Try again after %(time)s.")
+    code = "busy"
 
 
 class ChannelUnavailable(StartRefused):

@@ -20,7 +20,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
-from . import accounts, codes, dialing, limits, signals
+from . import accounts, codes, dialing, limits, lines, signals
 from .conf import get_dialer, get_settings
 from .door import Visitor
 from .exceptions import (
@@ -29,6 +29,7 @@ from .exceptions import (
     CodeUnknown,
     CooldownActive,
     KeyReused,
+    LinesBusy,
     NumberBlocked,
     VerificationEnded,
     WrongCode,
@@ -75,7 +76,7 @@ def start_verification(
     try:
         order = _order_start(number, purpose=purpose, channel=channel, now=now)
         attempt = _begin(order, purpose=purpose, visitor=visitor, key=key)
-    except (CooldownActive, NumberBlocked, ChannelUnavailable, IntegrityError):
+    except (CooldownActive, NumberBlocked, ChannelUnavailable, LinesBusy, IntegrityError):
         # The same form again: the other request won the number's row, and has committed.
         verification = _begun_before(key, number=number, purpose=purpose)
         if verification is None:
@@ -189,6 +190,7 @@ def _first_channel(wanted: str | None) -> str:
 def _order_start(number: str, *, purpose: str, channel: str | None, now: datetime) -> Order:
     # Everything that may be refused without a row is refused before there is one.
     first = _first_channel(channel)
+    lines.refuse_if_busy(first, now=now)
     reserved = limits.estimate_price(number, channel=first, now=now)
     is_decoy = _needs_decoy(number, purpose=purpose)
     phone = _known_phone(number)
@@ -201,6 +203,7 @@ def _order_resend(verification: Verification, *, channel: str, now: datetime) ->
         call = verification.attempts.carrying_call().first()
     if channel not in _channels(with_call=call is not None):
         raise ChannelUnavailable()
+    lines.refuse_if_busy(channel, now=now)
     phone, is_decoy = verification.phone, verification.is_decoy
     reserved = limits.estimate_price(phone.number, channel=channel, now=now)
     return _order(phone, channel=channel, reserved=reserved, is_decoy=is_decoy, call=call, now=now)

@@ -71,3 +71,12 @@ ERRORS_OF_THE_NUMBER = frozenset(
         ErrorCode.NUMBER_IN_SPAM_LIST,
     }
 )
+
+#: No call gets through with these, whatever its number.
+ERRORS_OF_THE_ACCOUNT = frozenset(
+    {
+        ErrorCode.AUTHORISATION_FAILED,
+        ErrorCode.USER_DISABLED,
+        ErrorCode.NOT_ENOUGH_MONEY,
+    }
+)

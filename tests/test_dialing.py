@@ -11,11 +11,11 @@ import pytest
 import time_machine
 from django.db import transaction
 
-from django_flashcall import dialing, services, signals
+from django_flashcall import dialing, lines, services, signals
 from django_flashcall.codes import matches
 from django_flashcall.door import Visitor
 from django_flashcall.exceptions import NotSent, OutcomeUnknown, ProviderRefused, TransactionOpen
-from django_flashcall.models import Usage, VerificationAttempt
+from django_flashcall.models import Phone, Usage, VerificationAttempt
 from django_flashcall.providers.base import Answer
 from django_flashcall.providers.locmem import Delivery, LocMemProvider
 from django_flashcall.words import AttemptStatus, Channel, VerificationStatus
@@ -297,3 +297,24 @@ def test_one_line_is_logged_with_a_masked_number(
     assert "number=+7••••••••67" in told
     assert "999" not in told
     assert "1234" not in told
+
+
+def test_a_call_for_which_no_line_is_free_costs_nothing(
+    flashcall: Any, outbox: list[Delivery]
+) -> None:
+    flashcall(LINES=1)
+    with lines.line(Channel.FLASH_CALL):
+        attempt = dial(requested())
+    assert (attempt.status, attempt.error_code) == (AttemptStatus.REJECTED, "not_sent")
+    assert attempt.cost == 0
+    assert not outbox
+
+
+def test_a_provider_that_fails_again_and_again_is_left_alone(script: Any) -> None:
+    script(OutcomeUnknown("ReadTimeout"))
+    # The scripted provider looks for the one attempt that there is.
+    for _ in range(lines.FAILURES):
+        assert dial(requested()).status == AttemptStatus.UNKNOWN
+        Phone.objects.all().delete()
+    assert dial(requested()).error_code == "not_sent"
+    assert len(seen) == lines.FAILURES

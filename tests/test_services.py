@@ -16,7 +16,7 @@ from django.dispatch import Signal
 from django.test import RequestFactory
 from django.utils import timezone
 
-from django_flashcall import codes, dialing, services, signals
+from django_flashcall import codes, dialing, lines, services, signals
 from django_flashcall.door import Visitor
 from django_flashcall.exceptions import (
     AttemptsExhausted,
@@ -25,8 +25,10 @@ from django_flashcall.exceptions import (
     CodeUnknown,
     CooldownActive,
     KeyReused,
+    LinesBusy,
     NumberBlocked,
     NumberRefused,
+    OutcomeUnknown,
     TransactionOpen,
     VerificationEnded,
     WrongCode,
@@ -312,6 +314,61 @@ def test_a_start_refuses_a_channel_that_is_off(
     with pytest.raises(ChannelUnavailable):
         start(channel=channel)
     assert not outbox
+
+
+@pytest.fixture
+def busy(flashcall: Any) -> Iterator[None]:
+    """Take the only line."""
+    flashcall(LINES=1)
+    with lines.line(Channel.FLASH_CALL):
+        yield
+
+
+@pytest.mark.usefixtures("busy")
+def test_a_start_while_all_lines_are_busy_leaves_no_row(outbox: list[Delivery]) -> None:
+    with pytest.raises(LinesBusy):
+        start()
+    assert not Phone.objects.exists()
+    assert not outbox
+
+
+def test_a_start_while_calls_are_paused_leaves_no_row(outbox: list[Delivery]) -> None:
+    for _ in range(lines.FAILURES):
+        with pytest.raises(OutcomeUnknown), lines.line(Channel.FLASH_CALL):
+            raise OutcomeUnknown("ReadTimeout")
+    with pytest.raises(LinesBusy):
+        start()
+    assert not Phone.objects.exists()
+    assert start(channel=Channel.VOICE).attempts.get().channel == Channel.VOICE
+
+
+def test_busy_lines_tell_nothing_about_accounts(flashcall: Any) -> None:
+    """A decoy needs no line, and is refused like any call."""
+    flashcall(LINES=1, SIGN_UP=False)
+    with lines.line(Channel.FLASH_CALL), pytest.raises(LinesBusy):
+        start()
+    assert start().is_decoy
+
+
+def test_the_same_key_finds_its_call_while_all_lines_are_busy(flashcall: Any) -> None:
+    key = uuid4()
+    first = start(key=key)
+    flashcall(LINES=1)
+    with lines.line(Channel.FLASH_CALL):
+        assert start(key=key) == first
+
+
+def test_a_resend_while_all_lines_are_busy_costs_no_attempt(
+    clock: time_machine.Traveller, flashcall: Any, visitor: Visitor
+) -> None:
+    verification = start()
+    clock.shift(timedelta(minutes=2))
+    flashcall(LINES=1)
+    with lines.line(Channel.FLASH_CALL), pytest.raises(LinesBusy):
+        services.resend(verification, visitor=visitor)
+    verification.refresh_from_db()
+    assert verification.attempt_count == 1
+    services.resend(verification, visitor=visitor)
 
 
 def test_a_provider_that_refuses_raises_nothing_at_the_start(flashcall: Any) -> None:

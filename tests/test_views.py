@@ -20,6 +20,7 @@ from django.test import Client, RequestFactory
 from django.urls import reverse
 from django.views.debug import ExceptionReporter
 
+from django_flashcall import lines
 from django_flashcall.backends import PhoneBackend
 from django_flashcall.exceptions import NotSent, OutcomeUnknown
 from django_flashcall.models import Phone, Verification
@@ -818,6 +819,16 @@ def test_a_member_of_the_staff_is_refused(browser: Browser, outbox: Outbox) -> N
 
 
 # Calls that were not placed
+
+
+def test_busy_lines_are_told_where_the_number_was_typed(browser: Browser, flashcall: Any) -> None:
+    flashcall(LINES=1)
+    with lines.line("flash_call"):
+        page = browser.ask(TYPED)
+    assert "We cannot call anybody at the moment. Try again after 12:01." in page.text
+    assert page.input("number")["value"] == TYPED
+    assert "Enter the digits" not in page.text
+    assert browser.press("Call me").input("code")
 
 
 @pytest.mark.parametrize("error_code", [*ErrorCode.values, "something_new"])

@@ -1,0 +1,46 @@
+"""How long do other pages take while the provider crawls?
+
+A site of eight threads, a provider that answers after ten seconds, twelve visitors who want to be
+called at once, and somebody who only reads the front page::
+
+    .venv/bin/python benchmarks/crawling_provider.py
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from pathlib import Path
+
+import django
+
+ROOT = Path(__file__).resolve().parent.parent
+DELAY = 10
+
+sys.path.insert(0, str(ROOT))
+os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
+django.setup()
+
+from django.test.runner import DiscoverRunner
+
+from tests.crowd import CROWD, THREADS, measure
+
+
+def main() -> None:
+    """Print a row for the default of ``LINES``, and one for as many as there are threads."""
+    logging.disable()
+    runner = DiscoverRunner(verbosity=0)
+    databases = runner.setup_databases()
+    print(f"{THREADS} threads, {CROWD} visitors, the provider takes {DELAY} s")
+    print("LINES  slowest other page  called  refused")
+    for lines in (4, THREADS):
+        measured = measure(lines=lines, delay=DELAY)
+        print(
+            f"{lines:5}  {measured.slowest_page:16.2f} s  {measured.called:6}  {measured.refused:7}"
+        )
+    runner.teardown_databases(databases)
+
+
+if __name__ == "__main__":
+    main()

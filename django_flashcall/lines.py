@@ -1,0 +1,143 @@
+"""Lines: how many calls this process may have in flight, and whether the provider answers at all.
+
+A provider that crawls would else hold every thread of the site, with the pages that have nothing
+to do with phones. Calls in flight are counted here, exactly, for each process by itself. Failures
+in a row are counted in the cache, so that processes which share it pause and try again together:
+like the rates of the door a fence and no promise. If the cache is dead, calls are placed.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from threading import Lock
+from typing import TypeVar
+
+from django.core.cache import cache
+
+from .conf import get_settings
+from .exceptions import LinesBusy, NotSent, ProviderRefused
+from .words import ERRORS_OF_THE_ACCOUNT
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+#: After so many failures in a row nobody is called
+FAILURES = 5
+#: for so long; then one call is let through, to see whether the provider answers again.
+PAUSE = timedelta(seconds=30)
+#: Failures further apart are no row.
+MEMORY = timedelta(minutes=10)
+
+
+class Switchboard:
+    """Counts the lines that are taken; a fork begins with none, whatever its parent was doing."""
+
+    def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """Free all lines."""
+        self._turn = Lock()
+        self.taken = 0
+
+    def take(self, *, limit: int) -> bool:
+        """Take a line, if fewer than ``limit`` are taken."""
+        with self._turn:
+            is_free = self.taken < limit
+            self.taken += is_free
+        return is_free
+
+    def give_back(self) -> None:
+        """Free a line that was taken."""
+        with self._turn:
+            self.taken -= 1
+
+
+switchboard = Switchboard()
+if hasattr(os, "register_at_fork"):  # not on Windows, which knows no fork
+    os.register_at_fork(after_in_child=switchboard.clear)
+
+
+def refuse_if_busy(channel: str, *, now: datetime) -> None:
+    """Raise ``LinesBusy`` if no line is free now, before anything is claimed for the call.
+
+    It only looks, to be fast and clear; ``line()`` decides.
+    """
+    is_paused = _ask_cache(lambda: cache.get(_key("pause", channel)))
+    if is_paused or switchboard.taken >= get_settings().LINES:
+        raise LinesBusy(retry_at=now + PAUSE)
+
+
+@contextmanager
+def line(channel: str) -> Iterator[None]:
+    """Hold a line while the provider is asked; raise ``NotSent`` if none is to be had.
+
+    What the block raises tells how the provider does.
+    """
+    if not switchboard.take(limit=get_settings().LINES):
+        raise NotSent("all lines are busy")
+    try:
+        if _ask_cache(lambda: _may_ask(channel)) is False:
+            raise NotSent("the provider fails, calls are paused")
+        with _observed(channel):
+            yield
+    finally:
+        switchboard.give_back()
+
+
+@contextmanager
+def _observed(channel: str) -> Iterator[None]:
+    try:
+        yield
+    except ProviderRefused as error:
+        is_failure = error.error_code in ERRORS_OF_THE_ACCOUNT
+        _ask_cache(lambda: (_note_failure if is_failure else _note_answer)(channel))
+        raise
+    except Exception:
+        _ask_cache(lambda: _note_failure(channel))
+        raise
+    else:
+        _ask_cache(lambda: _note_answer(channel))
+
+
+def _may_ask(channel: str) -> bool:
+    if cache.get(_key("failures", channel), 0) < FAILURES:
+        return True
+    # Whoever adds this key is the one that tries; the others find it there.
+    return cache.add(_key("pause", channel), True, timeout=PAUSE.total_seconds())
+
+
+def _note_failure(channel: str) -> None:
+    key = _key("failures", channel)
+    cache.add(key, 0, timeout=MEMORY.total_seconds())
+    failures = cache.incr(key)
+    if failures < FAILURES:
+        return
+    cache.touch(key, timeout=MEMORY.total_seconds())
+    cache.set(_key("pause", channel), True, timeout=PAUSE.total_seconds())
+    if failures == FAILURES:
+        logger.error("channel=%s paused: the provider failed %d times in a row", channel, failures)
+
+
+def _note_answer(channel: str) -> None:
+    cache.delete(_key("failures", channel))
+    if cache.delete(_key("pause", channel)):
+        logger.warning("channel=%s no longer paused: the provider answers", channel)
+
+
+def _key(what: str, channel: str) -> str:
+    return f"flashcall.{what}.{channel}"
+
+
+def _ask_cache(work: Callable[[], T]) -> T | None:
+    try:
+        return work()
+    except Exception as error:
+        # A dead cache must not turn visitors away, and each cache has errors of its own.
+        logger.warning("lines unobserved: %s", type(error).__name__)
+        return None

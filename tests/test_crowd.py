@@ -1,0 +1,20 @@
+"""A provider that crawls does not take the site down: benchmarks/crawling_provider.py in small."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.crowd import CROWD, THREADS, measure
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_other_pages_stay_fast_while_all_lines_are_taken() -> None:
+    measured = measure(lines=4, delay=1.5)
+    assert measured.slowest_page < 0.75
+    assert (measured.called, measured.refused) == (4, CROWD - 4)
+
+
+def test_with_a_line_for_each_thread_they_would_wait_for_the_provider() -> None:
+    measured = measure(lines=THREADS, delay=1.5)
+    assert measured.slowest_page > 0.75

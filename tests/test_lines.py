@@ -1,0 +1,250 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+import time_machine
+from django.core.cache.backends.base import BaseCache
+from django.utils import timezone
+
+from django_flashcall import lines
+from django_flashcall.exceptions import LinesBusy, NotSent, OutcomeUnknown, ProviderRefused
+from django_flashcall.lines import FAILURES, PAUSE, switchboard
+from django_flashcall.words import Channel, ErrorCode
+from tests.forks import forking, in_a_fork
+
+FLASH_CALL = Channel.FLASH_CALL
+
+
+class DeadCache(BaseCache):
+    """A cache that refuses connections."""
+
+    def __init__(self, location: str, params: dict[str, Any]) -> None:
+        super().__init__(params)
+
+    def get(self, *args: Any, **kwargs: Any) -> Any:
+        raise ConnectionRefusedError
+
+    add = incr = delete = get
+
+
+@pytest.fixture
+def clock() -> Iterator[time_machine.Traveller]:
+    with time_machine.travel("2026-03-14 12:00:00Z", tick=False) as clock:
+        yield clock
+
+
+def call(*, error: Exception | None = None, channel: str = FLASH_CALL) -> None:
+    """Hold a line for a call, which ``error`` may end."""
+    with lines.line(channel):
+        if error:
+            raise error
+
+
+def fail(times: int = FAILURES, *, error: Exception | None = None) -> None:
+    for _ in range(times):
+        with pytest.raises(Exception):  # noqa: B017
+            call(error=error or OutcomeUnknown("ReadTimeout"))
+
+
+def look(channel: str = FLASH_CALL) -> None:
+    lines.refuse_if_busy(channel, now=timezone.now())
+
+
+class TestInFlight:
+    def test_so_many_calls_are_placed_at_once_and_no_more(self, flashcall: Any) -> None:
+        flashcall(LINES=2)
+
+        with ExitStack() as calls:
+            for _ in range(2):
+                calls.enter_context(lines.line(FLASH_CALL))
+            with pytest.raises(NotSent, match="busy"):
+                call()
+            with pytest.raises(LinesBusy):
+                look()
+
+        call()
+        look()
+
+    def test_a_call_that_fails_frees_its_line(self, flashcall: Any) -> None:
+        flashcall(LINES=1)
+
+        for error in (NotSent("x"), OutcomeUnknown("x"), ProviderRefused("x"), KeyError("x")):
+            fail(1, error=error)
+
+        assert switchboard.taken == 0
+
+    def test_a_refused_call_does_not_free_the_line_of_another(self, flashcall: Any) -> None:
+        flashcall(LINES=1)
+
+        with lines.line(FLASH_CALL):
+            for _ in range(2):
+                with pytest.raises(NotSent):
+                    call()
+
+    def test_of_fifty_threads_as_many_get_a_line_as_there_are(self, flashcall: Any) -> None:
+        flashcall(LINES=3)
+        together, done = threading.Barrier(50), threading.Barrier(50)
+        held: list[int] = []
+
+        def try_to_call() -> None:
+            together.wait()
+            try:
+                with lines.line(FLASH_CALL):
+                    held.append(1)
+                    done.wait()
+            except NotSent:
+                done.wait()
+
+        run_in_threads(50, try_to_call)
+
+        assert len(held) == 3
+        assert switchboard.taken == 0
+
+    @forking
+    def test_a_fork_begins_with_all_lines_free(self, flashcall: Any) -> None:
+        flashcall(LINES=1)
+
+        with lines.line(FLASH_CALL):
+            assert in_a_fork(lambda: switchboard.taken == 0)
+
+
+class TestPause:
+    @pytest.mark.parametrize(
+        "error",
+        [
+            OutcomeUnknown("ReadTimeout"),
+            NotSent("ConnectTimeout"),
+            KeyError("a mistake in a provider"),
+            ProviderRefused(ErrorCode.NOT_ENOUGH_MONEY),
+            ProviderRefused(ErrorCode.AUTHORISATION_FAILED),
+            ProviderRefused(ErrorCode.USER_DISABLED),
+        ],
+        ids=str,
+    )
+    def test_follows_when_the_provider_fails_again_and_again(
+        self, clock: time_machine.Traveller, error: Exception
+    ) -> None:
+        fail(FAILURES - 1, error=error)
+        look()
+        fail(1, error=error)
+
+        with pytest.raises(LinesBusy):
+            look()
+        with pytest.raises(NotSent, match="paused"):
+            call()
+
+    def test_does_not_follow_from_numbers_that_cannot_be_called(
+        self, clock: time_machine.Traveller
+    ) -> None:
+        fail(2 * FAILURES, error=ProviderRefused(ErrorCode.NUMBER_NOT_VALID))
+
+        call()
+
+    def test_does_not_follow_if_an_answer_came_between(self, clock: time_machine.Traveller) -> None:
+        fail(FAILURES - 1)
+        call()
+        fail(FAILURES - 1)
+
+        call()
+
+    def test_does_not_follow_from_failures_long_ago(self, clock: time_machine.Traveller) -> None:
+        fail(FAILURES - 1)
+        clock.shift(lines.MEMORY)
+        fail(1)
+
+        call()
+
+    def test_of_one_channel_leaves_the_others_alone(self, clock: time_machine.Traveller) -> None:
+        fail()
+
+        look(Channel.SMS)
+        call(channel=Channel.SMS)
+
+    def test_tells_when_to_come_back(self, clock: time_machine.Traveller) -> None:
+        fail()
+
+        with pytest.raises(LinesBusy) as caught:
+            look()
+
+        assert caught.value.retry_at == timezone.now() + PAUSE
+        assert str(caught.value) == "We cannot call anybody at the moment. Try again after 15:01."
+
+    def test_ends_with_one_call_that_tries(self, clock: time_machine.Traveller) -> None:
+        fail()
+        clock.shift(PAUSE)
+
+        look()
+        with lines.line(FLASH_CALL):
+            for _ in range(3):
+                with pytest.raises(NotSent, match="paused"):
+                    call()
+
+        call()
+
+    def test_goes_on_if_that_one_fails(self, clock: time_machine.Traveller) -> None:
+        fail()
+        for _ in range(3):
+            clock.shift(PAUSE)
+            fail(1)
+            with pytest.raises(LinesBusy):
+                look()
+
+    def test_lets_one_of_fifty_threads_try(
+        self, clock: time_machine.Traveller, flashcall: Any
+    ) -> None:
+        flashcall(LINES=50)
+        fail()
+        clock.shift(PAUSE)
+        together, done = threading.Barrier(50), threading.Barrier(50)
+        tried: list[int] = []
+
+        def try_to_call() -> None:
+            together.wait()
+            try:
+                with lines.line(FLASH_CALL):
+                    tried.append(1)
+                    done.wait()
+            except NotSent:
+                done.wait()
+
+        run_in_threads(50, try_to_call)
+
+        assert len(tried) == 1
+
+    def test_is_logged_once_at_each_end(
+        self, clock: time_machine.Traveller, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        fail()
+        clock.shift(PAUSE)
+        fail(1)
+        clock.shift(PAUSE)
+        call()
+        call()
+
+        assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+            ("ERROR", "channel=flash_call paused: the provider failed 5 times in a row"),
+            ("WARNING", "channel=flash_call no longer paused: the provider answers"),
+        ]
+
+    def test_is_not_known_to_a_dead_cache_which_stops_nobody(
+        self, settings: Any, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        settings.CACHES = {"default": {"BACKEND": "tests.test_lines.DeadCache"}}
+
+        fail(2 * FAILURES)
+        look()
+        call()
+
+        assert "lines unobserved: ConnectionRefusedError" in caplog.text
+
+
+def run_in_threads(count: int, work: Any) -> None:
+    threads = [threading.Thread(target=work) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
