@@ -113,8 +113,8 @@ class MobilgroupProvider(BaseProvider):
             "url": urlsplit(self.url).scheme not in ("http", "https"),
             "auth": self.auth not in ("header", "body"),
             "voice_code": self.voice_code not in ("own", "caller"),
-            "repeat": not isinstance(self.repeat, bool),
-            "ani": not (isinstance(self.ani, str) and ANI.fullmatch(self.ani)),
+            "repeat": self.repeat not in (True, False),
+            "ani": not _is_ani(self.ani),
             "proxies": not isinstance(self.wire.proxies, Mapping),
             "connect_timeout": not _is_duration(self.wire.connect_timeout),
             "read_timeout": not _is_duration(self.wire.read_timeout),
@@ -224,6 +224,10 @@ def _read_price(price: Any) -> Decimal | None:
 
 def _is_header(value: Any) -> bool:
     return isinstance(value, str) and value.isascii() and value.isprintable() and value != ""
+
+
+def _is_ani(value: Any) -> bool:
+    return isinstance(value, str) and bool(ANI.fullmatch(value))
 
 
 def _is_duration(value: Any) -> bool:
