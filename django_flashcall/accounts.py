@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 from django.contrib.auth import get_backends, get_user_model
 from django.contrib.auth.models import AbstractBaseUser
+from django.db import IntegrityError
+from django.db.models import EmailField
+from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.crypto import get_random_string
 from django.views.decorators.debug import sensitive_variables
 
+from .conf import get_settings
+from .exceptions import LoginRefused
 from .models import Phone
+from .phone import spellings
 from .transactions import in_own_transaction
 
 #: Letters and digits that nobody mistakes for each other.
@@ -26,20 +30,44 @@ class PhoneAccounts:
 
     @sensitive_variables()
     def find_user(self, number: str) -> AbstractBaseUser | None:
-        """Return the user to whom ``number`` belongs."""
+        """Return the user to whom ``number`` belongs, or who says so in ``USER_PHONE_FIELD``.
+
+        Raises ``LoginRefused`` if several do.
+        """
         phone = Phone.objects.select_related("user").filter(number=number).first()
-        return cast("AbstractBaseUser | None", phone.user if phone else None)
+        user = phone.user if phone else None
+        return user or self._find_by_field(number)
+
+    @sensitive_variables()
+    def _find_by_field(self, number: str) -> AbstractBaseUser | None:
+        field = get_settings().USER_PHONE_FIELD
+        if not field:
+            return None
+        # Its index is asked for the usual spellings; flashcall_adopt reads all others.
+        holders = get_user_model()._default_manager.filter(**{f"{field}__in": spellings(number)})
+        users = list(holders[:2])
+        if len(users) > 1:
+            raise LoginRefused(code="duplicate")
+        return users[0] if users else None
 
     @sensitive_variables()
     def create_user(self, number: str) -> AbstractBaseUser | None:
-        """Make a user for ``number``, or return the one that somebody else made at this moment."""
-        return self._sign_up(number) or self.find_user(number)
+        """Make a user for ``number``; return ``None`` if somebody else did at this moment."""
+        try:
+            return self._sign_up(number)
+        except IntegrityError:
+            # Another door of the site, which keeps the number in a unique field.
+            return None
 
     @sensitive_variables()
     def new_user(self, number: str) -> AbstractBaseUser:
-        """Return an unsaved user without a usable password, named by ``make_username``."""
-        user_model = get_user_model()
-        user = user_model(**{user_model.USERNAME_FIELD: self.make_username(number)})
+        """Return an unsaved user without a usable password, named by ``make_username``.
+
+        The number goes into ``USER_PHONE_FIELD``, which may be the name.
+        """
+        user_model, field = get_user_model(), get_settings().USER_PHONE_FIELD
+        named = {user_model.USERNAME_FIELD: self.make_username(number)}
+        user = user_model(**named | ({field: number} if field else {}))
         user.set_unusable_password()
         return user
 
@@ -56,15 +84,48 @@ class PhoneAccounts:
 
     @sensitive_variables()
     def make_username(self, number: str) -> str:
-        """Return a name for a new user.
+        """Return a name for a new user, where names are addresses one that leads nowhere.
 
         It is not the number: somebody may have registered the number as a name.
         """
-        return f"phone-{get_random_string(12, ALPHABET)}"
+        name = f"phone-{get_random_string(12, ALPHABET)}"
+        user_model = get_user_model()
+        field = user_model._meta.get_field(user_model.USERNAME_FIELD)
+        # RFC 2606 keeps .invalid free of hosts: no mail ever leaves for it.
+        return f"{name}@phone.invalid" if isinstance(field, EmailField) else name
+
+    def has_second_proof(self, request: HttpRequest | None, user: AbstractBaseUser) -> bool:
+        """Tell whether ``request`` shows by something else than the number that it is ``user``.
+
+        Asked where the number alone is not enough: its user never proved it, or not for
+        ``MAX_DORMANCY``. A site that has asked for a password or written a mail just now says so
+        here, and the number is the user's from then on.
+        """
+        return False
+
+    @in_own_transaction(Phone)
+    def prove_again(self, phone_id: int, *, user: AbstractBaseUser) -> bool:
+        """Record that ``user`` proved a number once more that was proved recently enough."""
+        now, dormancy = timezone.now(), get_settings().MAX_DORMANCY
+        since = now - dormancy if dormancy else None
+        return Phone.objects.filter(pk=phone_id).prove_again(user=user, now=now, since=since)
+
+    @in_own_transaction(Phone)
+    def bind(self, phone_id: int, *, user: AbstractBaseUser) -> None:
+        """Make the number the one of ``user``, who has just proved it."""
+        Phone.objects.filter(pk=phone_id).bind(user=user, now=timezone.now())
 
 
 @sensitive_variables()
 def is_known(number: str) -> bool:
     """Tell whether ``number`` has a user, as the site's own backend sees it."""
     backends = [backend for backend in get_backends() if isinstance(backend, PhoneAccounts)]
-    return any(backend.find_user(number) is not None for backend in backends)
+    return any(_has_user(backend, number) for backend in backends)
+
+
+@sensitive_variables()
+def _has_user(accounts: PhoneAccounts, number: str) -> bool:
+    try:
+        return accounts.find_user(number) is not None
+    except LoginRefused:
+        return True

@@ -10,10 +10,12 @@ from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
 from .accounts import PhoneAccounts
 from .conf import get_settings
+from .exceptions import LoginRefused
 from .models import Phone, Verification
 from .phone import mask
 from .transactions import in_own_transaction
@@ -23,6 +25,17 @@ logger = logging.getLogger(__name__)
 
 #: An approval that nobody used for so long is worth nothing.
 RECENT = timedelta(minutes=5)
+
+
+REFUSALS = {
+    "unproven": _(
+        "This number stands in an account, but was never confirmed there. Log in another way, and "
+        "confirm it."
+    ),
+    "dormant": _(
+        "Nobody has logged in with this number for a long time. Log in another way, and confirm it."
+    ),
+}
 
 
 class PhoneBackend(PhoneAccounts, ModelBackend):
@@ -36,17 +49,19 @@ class PhoneBackend(PhoneAccounts, ModelBackend):
     def authenticate(  # type: ignore[override]
         self, request: HttpRequest | None, verification: Verification | None = None
     ) -> AbstractBaseUser | None:
-        """Use ``verification`` up and return the user of its number, new if ``SIGN_UP`` is on."""
+        """Use ``verification`` up and return the user of its number, new if ``SIGN_UP`` is on.
+
+        Why nobody is returned, ``verification.refusal`` says.
+        """
         if verification is None or not self._consume(verification):
             return None
-        number = verification.number
-        user = self.find_user(number)
-        if user is None and get_settings().SIGN_UP:
-            user = self.create_user(number)
-        if user is None or not self.may_log_in(user):
-            logger.warning("number=%s login refused: %s", mask(number), self._reason(user))
+        try:
+            return self._user_of(verification, request=request)
+        except LoginRefused as refusal:
+            verification.refusal = refusal
+            masked = mask(verification.number)
+            logger.warning("number=%s login refused: %s", masked, refusal.code)
             return None
-        return user
 
     async def aauthenticate(  # type: ignore[override]
         self, request: HttpRequest | None, verification: Verification | None = None
@@ -67,15 +82,39 @@ class PhoneBackend(PhoneAccounts, ModelBackend):
 
     @in_own_transaction(Verification)
     def _consume(self, verification: Verification) -> bool:
-        now = timezone.now()
-        consumed = Verification.objects.filter(pk=verification.pk).consume(
-            now=now, purpose=Purpose.LOGIN, within=RECENT
+        return Verification.objects.filter(pk=verification.pk).consume(
+            now=timezone.now(), purpose=Purpose.LOGIN, within=RECENT
         )
-        if consumed:
-            Phone.objects.filter(pk=verification.phone_id).update(verified_at=now)
-        return consumed
 
-    def _reason(self, user: AbstractBaseUser | None) -> str:
+    @sensitive_variables()
+    def _user_of(
+        self, verification: Verification, *, request: HttpRequest | None
+    ) -> AbstractBaseUser:
+        number, phone_id = verification.number, verification.phone_id
+        user, made = self.find_user(number), None
+        if user is None and get_settings().SIGN_UP:
+            made = self.create_user(number)
+            user = made or self.find_user(number)
         if user is None:
-            return "no user, and SIGN_UP is off"
-        return "staff, and ALLOW_STAFF is off" if self._is_guarded(user) else "inactive"
+            raise LoginRefused(code="no_user")
+        if not self.may_log_in(user):
+            raise LoginRefused(code="staff" if self._is_guarded(user) else "inactive", user=user)
+        if self.prove_again(phone_id, user=user):
+            return user
+        if made is None:
+            self._refuse_unproven(verification, user=user, request=request)
+        self.bind(phone_id, user=user)
+        return user
+
+    def _refuse_unproven(
+        self, verification: Verification, *, user: AbstractBaseUser, request: HttpRequest | None
+    ) -> None:
+        # SECURITY: whoever typed somebody else's number into an account, and waits for its owner
+        # to move in, gets nothing; nor does who bought the number of somebody long gone.
+        phone = Phone.objects.get(pk=verification.phone_id)
+        was_proven = phone.user_id == user.pk and phone.verified_at is not None
+        if not was_proven and get_settings().USER_PHONES_PROVEN:
+            return
+        if not self.has_second_proof(request, user):
+            code = "dormant" if was_proven else "unproven"
+            raise LoginRefused(REFUSALS[code], code=code, user=user)

@@ -12,9 +12,9 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import timedelta
 from typing import Any
 
-from django.contrib.auth import get_backends
+from django.contrib.auth import get_backends, get_user_model
 from django.core.checks import CheckMessage, Error, Warning
-from django.core.exceptions import ImproperlyConfigured
+from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured
 from django.db import connections
 from django.utils.module_loading import import_string
 
@@ -117,6 +117,9 @@ RULES: list[Rule] = [
     ("RATES", _is_rates, "a dict of lists such as {'start': ['10/10m'], 'check': ['60/h']}"),
     ("SIGN_UP", lambda value: isinstance(value, bool), "True or False"),
     ("ALLOW_STAFF", lambda value: isinstance(value, bool), "True or False"),
+    ("USER_PHONE_FIELD", lambda value: isinstance(value, str), "the name of a field"),
+    ("USER_PHONES_PROVEN", lambda value: isinstance(value, bool), "True or False"),
+    ("MAX_DORMANCY", lambda value: value is None or _is_duration(value), "None or a timedelta"),
 ]
 
 
@@ -127,7 +130,7 @@ def check_settings(**kwargs: Any) -> list[CheckMessage]:
     except ImproperlyConfigured as error:
         return [Error(str(error), id="django_flashcall.E001")]
     wrong = [*_wrong_values(config)]
-    return wrong or [*_check_dialer(config), *_check_provider(config)]
+    return wrong or [*_check_dialer(config), *_check_provider(config), *_check_field(config)]
 
 
 def check_backend(**kwargs: Any) -> list[CheckMessage]:
@@ -226,6 +229,25 @@ def _check_provider(config: FlashCallSettings) -> list[CheckMessage]:
             "FLASHCALL['PROVIDER'] is no provider.",
             hint="Derive it from django_flashcall.providers.base.BaseProvider.",
             id="django_flashcall.E005",
+        )
+    ]
+
+
+def _check_field(config: FlashCallSettings) -> list[CheckMessage]:
+    if not config.USER_PHONE_FIELD:
+        return []
+    try:
+        field = get_user_model()._meta.get_field(config.USER_PHONE_FIELD)
+    except FieldDoesNotExist as error:
+        return [Error(f"FLASHCALL['USER_PHONE_FIELD']: {error}.", id="django_flashcall.E007")]
+    if getattr(field, "db_index", False) or getattr(field, "unique", False):
+        return []
+    return [
+        Warning(
+            "FLASHCALL['USER_PHONE_FIELD'] has no index: each login reads all users.",
+            hint="Give the field db_index=True, or name it in an index of Meta.indexes and "
+            "silence this.",
+            id="django_flashcall.W004",
         )
     ]
 

@@ -46,6 +46,9 @@ class FlashCallSettings:
     )
     SIGN_UP: bool = True
     ALLOW_STAFF: bool = False
+    USER_PHONE_FIELD: str = ""
+    USER_PHONES_PROVEN: bool = False
+    MAX_DORMANCY: timedelta | None = None
 
 
 KEYS = tuple(key.name for key in fields(FlashCallSettings))

@@ -12,6 +12,7 @@
      │    ├── ChannelUnavailable
      │    ├── AttemptsExhausted
      │    └── KeyReused
+     ├── LoginRefused           the number is proved, and opens no account; ``user`` is whose it is
      ├── CodeRefused            the code opens nothing
      │    ├── CodeMalformed     it cost no check
      │    ├── CodeUnknown       it cost no check either: nobody can tell what is right
@@ -31,6 +32,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from django.db.models import Model
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
@@ -136,6 +138,28 @@ class KeyReused(StartRefused):
 
     message = _("This form was already sent with another number. Send it again.")
     code = "key"
+
+
+class LoginRefused(FlashCallError):
+    """The number was proved, and still opens no account.
+
+    ``code`` says why: ``no_user``, ``inactive``, ``staff``; ``duplicate`` (several users have the
+    number), ``unproven`` (its user never proved it), ``dormant`` (not for a long time). ``user`` is
+    the one who would have been logged in, if there is one.
+    """
+
+    message = _("You cannot log in with this number. Log in another way.")
+    code = "refused"
+
+    def __init__(
+        self,
+        message: str | Promise | None = None,
+        *,
+        code: str | None = None,
+        user: Model | None = None,
+    ) -> None:
+        super().__init__(message, code=code)
+        self.user = user
 
 
 class CodeRefused(FlashCallError):

@@ -23,7 +23,13 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
 from . import door, services
-from .exceptions import FlashCallError, KeyReused, NumberRefused, VerificationEnded
+from .exceptions import (
+    FlashCallError,
+    KeyReused,
+    LoginRefused,
+    NumberRefused,
+    VerificationEnded,
+)
 from .models import Verification
 from .phone import example_number, parse_number
 from .words import Purpose
@@ -173,9 +179,8 @@ class CodeForm(forms.Form):
             # SECURITY: the code itself never goes to authenticate(), whose signal shows it.
             self.user = authenticate(self.request, verification=self.verification)
             if self.user is None:
-                raise ValidationError(
-                    _("You cannot log in with this number. Log in another way."), code="refused"
-                )
+                refusal = self.verification.refusal or LoginRefused()
+                raise ValidationError(str(refusal), code=refusal.code)
         return cleaned
 
     def get_user(self) -> AbstractBaseUser | None:

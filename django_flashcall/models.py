@@ -18,6 +18,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from . import querysets
+from .exceptions import LoginRefused
 from .phone import display, mask
 from .words import (
     ERRORS_OF_THE_NUMBER,
@@ -111,6 +112,9 @@ class Verification(models.Model):
     expires_at = models.DateTimeField(_("expires at"))
     approved_at = models.DateTimeField(_("approved at"), null=True, blank=True)
     consumed_at = models.DateTimeField(_("used at"), null=True, blank=True)
+
+    #: Why the right code opened no account; of this object only, not kept.
+    refusal: LoginRefused | None = None
 
     objects = querysets.VerificationQuerySet.as_manager()
 

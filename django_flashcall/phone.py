@@ -22,6 +22,10 @@ NUMBER_TYPES = {
     name.lower(): value for name, value in vars(PhoneNumberType).items() if name.isupper()
 }
 
+E164 = PhoneNumberFormat.E164
+INTERNATIONAL = PhoneNumberFormat.INTERNATIONAL
+NATIONAL = PhoneNumberFormat.NATIONAL
+
 FOREIGN = _("We do not call numbers of this country.")
 
 SUPPORTED_REGIONS = frozenset(phonenumbers.SUPPORTED_REGIONS)
@@ -36,7 +40,7 @@ def parse_number(text: str) -> str:
     ``DENIED_PREFIXES`` forbid.
     """
     parsed = _parse(_clean(text))
-    number = phonenumbers.format_number(parsed, PhoneNumberFormat.E164)
+    number = phonenumbers.format_number(parsed, E164)
     _refuse_destination(parsed, number=number)
     return number
 
@@ -44,12 +48,25 @@ def parse_number(text: str) -> str:
 def display(number: str) -> str:
     """Write an E.164 ``number`` as people do: ``+7 999 123-45-67``."""
     parsed = phonenumbers.parse(number)
-    return phonenumbers.format_number(parsed, PhoneNumberFormat.INTERNATIONAL)
+    return phonenumbers.format_number(parsed, INTERNATIONAL)
 
 
 def mask(number: str) -> str:
     """Hide all of an E.164 ``number`` but its beginning and its last two digits."""
     return f"{number[:2]}{'•' * max(len(number) - 4, 0)}{number[-2:]}"
+
+
+def spellings(number: str) -> list[str]:
+    """Return the usual spellings of an E.164 ``number`` that are read as nothing else here."""
+    parsed = phonenumbers.parse(number)
+    written = [phonenumbers.format_number(parsed, form) for form in (E164, INTERNATIONAL, NATIONAL)]
+    bare = [re.sub(r"\D", "", text) for text in written]
+    # As masks of Russian forms have it: +7 (999) 123-45-67.
+    local = written[-1][written[-1].find("(") :]
+    masked = [f"+{parsed.country_code} {local}", f"+{parsed.country_code}{local.replace(' ', '')}"]
+    national = phonenumbers.national_significant_number(parsed)
+    candidates = dict.fromkeys([*written, *bare, *masked, national])
+    return [text for text in candidates if _reads(text, number)]
 
 
 def prefixes(number: str) -> list[str]:
@@ -61,7 +78,14 @@ def example_number() -> str:
     """Return a number of the first allowed region that belongs to nobody, as people write it."""
     region = get_settings().REGIONS[0]
     example = phonenumbers.example_number_for_type(region, PhoneNumberType.MOBILE)
-    return phonenumbers.format_number(example, PhoneNumberFormat.INTERNATIONAL) if example else ""
+    return phonenumbers.format_number(example, INTERNATIONAL) if example else ""
+
+
+def _reads(text: str, number: str) -> bool:
+    try:
+        return parse_number(text) == number
+    except NumberRefused:
+        return False
 
 
 @sensitive_variables()

@@ -46,6 +46,18 @@ class PhoneQuerySet(QuerySet[M]):
         """Take the right to make the user of this number; the row stays locked meanwhile."""
         return bool(self.filter(user=None).update(verified_at=now))
 
+    def prove_again(self, *, user: Any, now: datetime, since: datetime | None) -> bool:
+        """Record that ``user`` proved this number, if that is nothing new.
+
+        ``since`` is when it must have been proved for the last time, ``None`` for any time.
+        """
+        proved = Q(verified_at__isnull=False) if since is None else Q(verified_at__gte=since)
+        return bool(self.filter(proved, user=user).update(verified_at=now))
+
+    def bind(self, *, user: Any, now: datetime) -> bool:
+        """Make this number the one of ``user``, who proved it."""
+        return bool(self.update(user=user, verified_at=now))
+
     def block(self, *, now: datetime) -> int:
         """Refuse all calls to these numbers from now on."""
         return self.filter(blocked_at=None).update(blocked_at=now)

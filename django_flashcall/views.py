@@ -34,7 +34,7 @@ from django.views.generic import FormView
 from . import door, limits, services
 from .clock import clock_time
 from .conf import get_login_redirect, get_session_cookie, get_settings
-from .exceptions import FlashCallError
+from .exceptions import FlashCallError, LoginRefused
 from .forms import CodeForm, PhoneForm
 from .models import Verification, VerificationAttempt
 from .words import AttemptStatus, Channel, Purpose, VerificationStatus
@@ -150,6 +150,16 @@ class CodeView(RedirectURLMixin, FormView):
         if user := form.get_user():
             login(self.request, user)  # type: ignore[arg-type]  # any user model
         return HttpResponseRedirect(success_url)
+
+    def form_invalid(self, form: CodeForm) -> HttpResponse:
+        """Show what is wrong; a right code that opened no account has a hook of its own."""
+        if self.verification.refusal:
+            return self.login_refused(form, self.verification.refusal)
+        return super().form_invalid(form)
+
+    def login_refused(self, form: CodeForm, refusal: LoginRefused) -> HttpResponse:
+        """Say so; a site may ask for a second proof here instead, as ``refusal.code`` wants it."""
+        return super().form_invalid(form)
 
     def resend(self, channel: str) -> HttpResponse:
         """Have the number called again, unless the same click was answered already."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.core.cache import cache
+from django.utils import translation
 
 from django_flashcall.door import Visitor
 from django_flashcall.providers import locmem
@@ -17,9 +18,10 @@ from tests import wire
 
 @pytest.fixture(autouse=True)
 def clean_slate() -> Iterator[None]:
-    """Forget the calls and the rates of the test before."""
+    """Forget the calls, the rates and the language of the test before."""
     locmem.outbox.clear()
     cache.clear()
+    translation.deactivate()
     yield
     locmem.outbox.clear()
 

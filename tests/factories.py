@@ -26,6 +26,8 @@ class PhoneFactory(factory.django.DjangoModelFactory):
         model = Phone
 
     number = factory.Sequence(lambda n: f"+7999{n:07}")
+    user = None
+    verified_at = factory.LazyAttribute(lambda row: timezone.now() if row.user else None)
 
 
 class VerificationFactory(factory.django.DjangoModelFactory):

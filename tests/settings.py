@@ -25,6 +25,12 @@ INSTALLED_APPS = [
     "django_flashcall",
     "django_flashcall.simulator",
 ]
+# Sites have users of many kinds: FLASHCALL_TEST_USER names one of tests/users.
+USER = os.environ.get("FLASHCALL_TEST_USER", "")
+if USER:
+    INSTALLED_APPS.append(f"tests.users.{USER}")
+    AUTH_USER_MODEL = f"{USER}.User"
+
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -78,7 +84,7 @@ POSTGRESQL = {
     "HOST": os.environ.get("PGHOST", "127.0.0.1"),
     "USER": os.environ.get("PGUSER", "postgres"),
     "PASSWORD": os.environ.get("PGPASSWORD", ""),
-    "TEST": {"NAME": "test_flashcall"},
+    "TEST": {"NAME": f"test_flashcall{USER}"},
 }
 MARIADB = {
     "ENGINE": "django.db.backends.mysql",
@@ -87,7 +93,7 @@ MARIADB = {
     "USER": os.environ.get("MYSQL_USER", "root"),
     "PASSWORD": os.environ.get("MYSQL_PASSWORD", ""),
     "OPTIONS": {"charset": "utf8mb4"},
-    "TEST": {"NAME": "test_flashcall", "CHARSET": "utf8mb4"},
+    "TEST": {"NAME": f"test_flashcall{USER}", "CHARSET": "utf8mb4"},
 }
 DATABASES = {
     "default": {"sqlite": SQLITE, "postgresql": POSTGRESQL, "mariadb": MARIADB}[

@@ -59,10 +59,9 @@ def test_a_new_user_is_bound_to_the_number_as_verified() -> None:
     assert phone.verified_at is not None
 
 
-def test_a_user_whom_somebody_made_meanwhile_is_returned() -> None:
-    user = UserFactory()
-    PhoneFactory(number=NUMBER, user=user)
-    assert PhoneAccounts().create_user(NUMBER) == user
+def test_nobody_is_made_for_a_number_that_got_its_user_meanwhile() -> None:
+    PhoneFactory(number=NUMBER, user=UserFactory())
+    assert PhoneAccounts().create_user(NUMBER) is None
     assert get_user_model().objects.count() == 1
 
 

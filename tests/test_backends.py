@@ -11,11 +11,13 @@ from django.contrib.auth import aauthenticate, authenticate, get_user_model
 from django.contrib.auth.models import AbstractBaseUser, Permission
 from django.contrib.auth.signals import user_login_failed
 from django.db import transaction
+from django.http import HttpRequest
+from django.test import RequestFactory
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from django_flashcall.backends import PhoneBackend
-from django_flashcall.exceptions import TransactionOpen
+from django_flashcall.exceptions import LoginRefused, TransactionOpen
 from django_flashcall.models import Verification
 from django_flashcall.words import Purpose, VerificationStatus
 
@@ -151,7 +153,7 @@ def test_with_sign_up_off_a_new_number_is_refused(
     flashcall(SIGN_UP=False)
     assert log_in(approved()) is None
     assert not get_user_model().objects.exists()
-    assert "SIGN_UP is off" in caplog.text
+    assert "login refused: no_user" in caplog.text
 
 
 def test_a_site_finds_and_makes_users_its_own_way(settings: Any) -> None:
@@ -246,3 +248,125 @@ def test_djangos_signal_of_a_failed_login_shows_no_number() -> None:
     (credentials,) = told
     assert list(credentials) == ["verification"]
     assert NUMBER not in str(credentials)
+
+
+# Numbers that somebody once typed, and numbers that changed hands
+
+
+class SecondProofBackend(PhoneBackend):
+    """A site that has asked for the password just now, and remembers it."""
+
+    def has_second_proof(self, request: HttpRequest | None, user: AbstractBaseUser) -> bool:
+        """Look into the session."""
+        return request is not None and request.session.get("proved") == user.pk
+
+
+def typed_in_by(user: AbstractBaseUser) -> Verification:
+    """Return an approved verification of a number that ``user`` has, and never proved."""
+    return approved(phone__user=user, phone__verified_at=None)
+
+
+def refusal_of(verification: Verification) -> LoginRefused:
+    """Ask Django who it is, and return why it is nobody."""
+    assert log_in(verification) is None
+    assert verification.refusal is not None
+    return verification.refusal
+
+
+def test_a_number_that_its_user_never_proved_opens_nothing() -> None:
+    user = UserFactory()
+    refusal = refusal_of(typed_in_by(user))
+    assert (refusal.code, refusal.user) == ("unproven", user)
+    assert NUMBER not in str(refusal)
+
+
+def test_it_opens_nothing_the_second_time_either() -> None:
+    verification = typed_in_by(UserFactory())
+    refusal_of(verification)
+    assert refusal_of(approved(phone=verification.phone)).code == "unproven"
+
+
+def test_a_site_that_proved_its_numbers_says_so(flashcall: Any) -> None:
+    flashcall(USER_PHONES_PROVEN=True)
+    user = UserFactory()
+    verification = typed_in_by(user)
+    assert log_in(verification) == user
+    flashcall(USER_PHONES_PROVEN=False)
+    assert log_in(approved(phone=verification.phone)) == user
+
+
+def test_a_second_proof_makes_the_number_its_users(settings: Any) -> None:
+    settings.AUTHENTICATION_BACKENDS = ["tests.test_backends.SecondProofBackend"]
+    user = UserFactory()
+    verification = typed_in_by(user)
+    assert refusal_of(verification).code == "unproven"
+    request = RequestFactory().get("/")
+    request.session = {"proved": user.pk}  # type: ignore[assignment]
+    again = approved(phone=verification.phone)
+    assert authenticate(request, verification=again) == user
+    assert log_in(approved(phone=verification.phone)) == user
+
+
+def test_a_number_of_somebody_long_gone_opens_nothing(flashcall: Any) -> None:
+    """Numbers are given to others some months after they fell silent."""
+    flashcall(MAX_DORMANCY=timedelta(days=180))
+    user = UserFactory()
+    proved_at = timezone.now() - timedelta(days=181)
+    verification = approved(phone__user=user, phone__verified_at=proved_at)
+    refusal = refusal_of(verification)
+    assert (refusal.code, refusal.user) == ("dormant", user)
+    verification.phone.refresh_from_db()
+    assert verification.phone.verified_at == proved_at
+
+
+def test_a_site_that_proved_its_numbers_did_so_long_ago_as_well(flashcall: Any) -> None:
+    flashcall(MAX_DORMANCY=timedelta(days=180), USER_PHONES_PROVEN=True)
+    proved_at = timezone.now() - timedelta(days=181)
+    verification = approved(phone__user=UserFactory(), phone__verified_at=proved_at)
+    assert refusal_of(verification).code == "dormant"
+
+
+def test_each_login_shows_that_the_number_is_in_use(flashcall: Any) -> None:
+    flashcall(MAX_DORMANCY=timedelta(days=180))
+    proved_at = timezone.now() - timedelta(days=179)
+    verification = approved(phone__user=UserFactory(), phone__verified_at=proved_at)
+    assert log_in(verification) is not None
+    verification.phone.refresh_from_db()
+    assert verification.phone.verified_at > proved_at
+
+
+def test_dormancy_is_off_by_default() -> None:
+    proved_at = timezone.now() - timedelta(days=3650)
+    assert log_in(approved(phone__user=UserFactory(), phone__verified_at=proved_at)) is not None
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"), [({"is_staff": True}, "staff"), ({"is_active": False}, "inactive")]
+)
+def test_a_refusal_says_why(fields: dict[str, bool], code: str) -> None:
+    assert refusal_of(approved_for(UserFactory(**fields))).code == code
+
+
+def test_a_refused_login_proves_nothing() -> None:
+    verification = approved(phone__user=UserFactory(is_staff=True), phone__verified_at=None)
+    refusal_of(verification)
+    verification.phone.refresh_from_db()
+    assert verification.phone.verified_at is None
+
+
+def test_a_number_that_is_registered_elsewhere_at_this_moment_makes_no_second_user(
+    flashcall: Any,
+) -> None:
+    """The site's own registration wins: its unique field says so while the user is saved."""
+    flashcall(USER_PHONE_FIELD="username")
+    verification = approved()
+
+    class Late(PhoneBackend):
+        def create_user(self, number: str) -> AbstractBaseUser | None:
+            UserFactory(username=number)
+            return super().create_user(number)
+
+    assert Late().authenticate(None, verification=verification) is None
+    assert verification.refusal is not None
+    assert verification.refusal.code == "unproven"
+    assert get_user_model().objects.count() == 1

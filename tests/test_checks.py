@@ -41,6 +41,21 @@ def ids(messages: list[CheckMessage]) -> list[str]:
     return [str(message.id).removeprefix("django_flashcall.") for message in messages]
 
 
+class TestUserPhoneField:
+    def test_e007_looks_for_the_field(self, flashcall: Any) -> None:
+        flashcall(USER_PHONE_FIELD="telephone")
+
+        [message] = check_settings()
+
+        assert ids([message]) == ["E007"]
+        assert "User has no field named 'telephone'" in message.msg
+
+    def test_w004_asks_for_an_index(self, flashcall: Any) -> None:
+        flashcall(USER_PHONE_FIELD="last_name")
+
+        assert ids(check_settings()) == ["W004"]
+
+
 class TestRegistration:
     def test_the_plain_checks_pass_as_installed(self) -> None:
         assert {check_settings, check_backend, check_isolation} <= set(registry.get_checks())
@@ -78,6 +93,10 @@ class TestSettings:
         [
             ("PROVIDER", ["django_flashcall.providers.console.ConsoleProvider"]),
             ("CHANNELS", [["voice", "sms"], ("voice", "flash_call")]),
+            ("LINES", [1, 100]),
+            ("MAX_DORMANCY", [None, timedelta(days=180)]),
+            ("USER_PHONES_PROVEN", [True, False]),
+            ("USER_PHONE_FIELD", ["", "username"]),
             ("CODE_LENGTH", [4, 8]),
             ("CODE_LIFETIME", [timedelta(seconds=1), timedelta(minutes=10)]),
             ("VERIFICATION_LIFETIME", [timedelta(minutes=5), timedelta(minutes=10)]),
@@ -105,6 +124,10 @@ class TestSettings:
             ("OPTIONS", [None, []], "a dict"),
             ("DIALER", [None, print], "a dotted path"),
             ("CHANNELS", ["sms", [], ["fax"], None, [None], [["sms"]]], "a list of flash_call"),
+            ("LINES", [0, -1, "4", None, True], "a positive number"),
+            ("MAX_DORMANCY", [180, timedelta(0)], "None or a timedelta"),
+            ("USER_PHONES_PROVEN", [None, "yes"], "True or False"),
+            ("USER_PHONE_FIELD", [None, 1], "the name of a field"),
             ("CODE_LENGTH", [3, 9, "4", None, True, 4.0], "a number from 4 to 8"),
             (
                 "CODE_LIFETIME",

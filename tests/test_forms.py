@@ -371,7 +371,7 @@ def test_a_number_that_may_not_log_in_is_an_error_of_the_form(
 
     form = answer(request_with_session, verification, "1234")
 
-    assert form.has_error("__all__", "refused")
+    assert form.has_error("__all__", "staff")
     assert form.get_user() is None
 
 

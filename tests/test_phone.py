@@ -14,6 +14,7 @@ from django_flashcall.phone import (
     mask,
     parse_number,
     prefixes,
+    spellings,
 )
 
 NUMBER = "+79991234567"
@@ -211,6 +212,33 @@ class TestShowing:
     @pytest.mark.parametrize("number", ["", "+", "+7", "+79", "+123"])
     def test_does_not_show_twice_what_is_too_short_to_hide(self, number: str) -> None:
         assert len(mask(number)) <= max(len(number), 4)
+
+
+class TestSpellings:
+    def test_are_the_usual_ones(self) -> None:
+        assert spellings("+79991234567") == [
+            "+79991234567",
+            "+7 999 123-45-67",
+            "8 (999) 123-45-67",
+            "79991234567",
+            "89991234567",
+            "+7 (999) 123-45-67",
+            "+7(999)123-45-67",
+            "9991234567",
+        ]
+
+    @given(subscriber=st.integers(0, 9_999_999))
+    def test_are_all_read_as_the_number(self, subscriber: int) -> None:
+        number = f"+7999{subscriber:07}"
+
+        assert {parse_number(text) for text in spellings(number)} == {number}
+
+    def test_leave_out_what_is_read_as_a_number_of_the_first_region(self, flashcall: Any) -> None:
+        flashcall(REGIONS=["RU", "KG"])
+
+        for number in ("+996700123456", "+79991234567"):
+            assert {parse_number(text) for text in spellings(number)} == {number}
+            assert number in spellings(number)
 
 
 class TestPrefixes:

@@ -90,10 +90,42 @@ class TestClaimingASignUp:
         assert fresh(phone).verified_at == NOW
 
     def test_is_refused_for_a_number_with_one(self) -> None:
-        phone = PhoneFactory(user=UserFactory())
+        phone = PhoneFactory(user=UserFactory(), verified_at=None)
 
         assert not only(phone).claim_sign_up(now=NOW)
         assert fresh(phone).verified_at is None
+
+
+class TestProving:
+    def test_again_moves_the_time_of_the_last_proof(self) -> None:
+        phone = PhoneFactory(user=UserFactory(), verified_at=NOW - MINUTE)
+
+        assert only(phone).prove_again(user=phone.user, now=NOW, since=None)
+        assert fresh(phone).verified_at == NOW
+
+    def test_again_is_refused_for_what_was_never_proved(self) -> None:
+        phone = PhoneFactory(user=UserFactory(), verified_at=None)
+
+        assert not only(phone).prove_again(user=phone.user, now=NOW, since=None)
+
+    def test_again_is_refused_to_anybody_else(self) -> None:
+        phone = PhoneFactory(user=UserFactory(), verified_at=NOW)
+
+        assert not only(phone).prove_again(user=UserFactory(), now=NOW, since=None)
+
+    @pytest.mark.parametrize(("ago", "is_enough"), [(1, True), (2, True), (3, False)])
+    def test_again_may_ask_for_a_proof_since_a_day(self, ago: int, is_enough: bool) -> None:
+        phone = PhoneFactory(user=UserFactory(), verified_at=NOW - ago * MINUTE)
+
+        proved = only(phone).prove_again(user=phone.user, now=NOW, since=NOW - 2 * MINUTE)
+
+        assert proved is is_enough
+
+    def test_for_the_first_time_binds_the_number(self) -> None:
+        phone, user = PhoneFactory(), UserFactory()
+
+        assert only(phone).bind(user=user, now=NOW)
+        assert (fresh(phone).user, fresh(phone).verified_at) == (user, NOW)
 
 
 class TestBlocking:

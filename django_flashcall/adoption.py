@@ -1,0 +1,145 @@
+"""Adopting the numbers that a site's users have already: who gets a link, who does not, and why.
+
+Users are read as a stream, and what they have is kept in a file meanwhile: sites with a million
+users have them on small machines too.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from itertools import groupby, islice
+from operator import itemgetter
+from typing import Any, TypeVar
+
+from django.contrib.auth import get_user_model
+from django.db.models import TextChoices
+from django.views.decorators.debug import sensitive_variables
+
+from .conf import get_settings
+from .exceptions import NumberRefused
+from .models import Phone
+from .phone import parse_number
+from .transactions import in_own_transaction
+
+T = TypeVar("T")
+
+#: So many users are read, and so many numbers compared and written, at a time.
+BATCH = 500
+
+
+class Finding(TextChoices):
+    """What becomes of the number of one user."""
+
+    LINK = "link", "to be linked"
+    KNOWN = "known", "linked already"
+    TAKEN = "taken", "linked to another user"
+    DUPLICATE = "duplicate", "claimed by several users"
+    BLANK = "blank", "without a number"
+    UNREADABLE = "unreadable", "no phone number"
+    OTHER_REGION = "other_region", "not of a region or type that is called"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """What one user's field says, and what is to be thought of it; ``user`` is a primary key."""
+
+    user: Any
+    number: str = field(default="", repr=False)
+    finding: Finding
+
+
+def survey() -> Iterator[Claim]:
+    """Judge what every user has in ``USER_PHONE_FIELD``, and change nothing."""
+    with closing(sqlite3.connect("")) as notes:  # a temporary file, gone when it is closed
+        notes.execute("CREATE TABLE claim (number TEXT, user TEXT)")
+        for users in _users():
+            claims = [_read(pk, text) for pk, text in users]
+            readable = [claim for claim in claims if claim.finding == Finding.LINK]
+            rows = ((claim.number, str(claim.user)) for claim in readable)
+            notes.executemany("INSERT INTO claim VALUES (?, ?)", rows)
+            yield from (claim for claim in claims if claim.finding != Finding.LINK)
+        claims_by_number = notes.execute("SELECT number, user FROM claim ORDER BY number, rowid")
+        yield from _compare(claims_by_number)
+
+
+def link(claims: Iterable[Claim]) -> Iterator[Claim]:
+    """Link the numbers of those ``claims`` that are to be linked, and pass all of them on.
+
+    Nothing is proved by that: ``verified_at`` stays empty.
+    """
+    for batch in _batches(claims):
+        free = {claim.number: claim.user for claim in batch if claim.finding == Finding.LINK}
+        if free:
+            _write(free)
+        yield from batch
+
+
+def _users() -> Iterator[list[tuple[Any, Any]]]:
+    """Return keys and fields of all users in batches, each by a query of its own.
+
+    A cursor would hold them all in memory on MariaDB, and a snapshot open on PostgreSQL.
+    """
+    users = get_user_model()._default_manager.order_by("pk")
+    rows: Any = users.values_list("pk", get_settings().USER_PHONE_FIELD)
+    batch = list(rows[:BATCH])
+    while batch:
+        yield batch
+        batch = list(rows.filter(pk__gt=batch[-1][0])[:BATCH])
+
+
+@sensitive_variables()
+def _read(pk: Any, text: Any) -> Claim:
+    if not str(text or "").strip():
+        return Claim(user=pk, finding=Finding.BLANK)
+    try:
+        return Claim(user=pk, number=parse_number(str(text)), finding=Finding.LINK)
+    except NumberRefused as error:
+        is_number = error.code in ("number_region", "number_type")
+        return Claim(user=pk, finding=Finding.OTHER_REGION if is_number else Finding.UNREADABLE)
+
+
+def _compare(rows: Iterable[tuple[str, str]]) -> Iterator[Claim]:
+    """Compare claims, sorted by number, with each other and with the numbers that we know."""
+    to_key = get_user_model()._meta.pk.to_python
+    claimed = (
+        (number, [to_key(user) for _, user in group])
+        for number, group in groupby(rows, key=itemgetter(0))
+    )
+    for batch in _batches(claimed):
+        owners = dict(_owners([number for number, _ in batch]))
+        for number, users in batch:
+            for user in users:
+                finding = _judge(user, others=len(users) - 1, owner=owners.get(number))
+                yield Claim(user=user, number=number, finding=finding)
+
+
+def _owners(numbers: list[str]) -> Iterable[tuple[str, Any]]:
+    return Phone.objects.filter(number__in=numbers).values_list("number", "user_id")
+
+
+def _judge(user: Any, *, others: int, owner: Any) -> Finding:
+    if owner == user:
+        return Finding.KNOWN
+    if others:
+        return Finding.DUPLICATE
+    return Finding.LINK if owner is None else Finding.TAKEN
+
+
+@sensitive_variables()
+@in_own_transaction(Phone)
+def _write(users: dict[str, Any]) -> None:
+    """Link each number to its user, unless it has one by now."""
+    new = [Phone(number=number, user_id=user) for number, user in users.items()]
+    Phone.objects.bulk_create(new, ignore_conflicts=True)
+    free = Phone.objects.filter(number__in=users, user=None)
+    for number in free.values_list("number", flat=True):
+        Phone.objects.filter(number=number, user=None).update(user=users[number])
+
+
+def _batches(items: Iterable[T]) -> Iterator[list[T]]:
+    left = iter(items)
+    while batch := list(islice(left, BATCH)):
+        yield batch
