@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
 
 from asgiref.sync import sync_to_async
 from django.contrib.auth.backends import ModelBackend
@@ -22,9 +21,6 @@ from .transactions import in_own_transaction
 from .words import Purpose
 
 logger = logging.getLogger(__name__)
-
-#: An approval that nobody used for so long is worth nothing.
-RECENT = timedelta(minutes=5)
 
 
 REFUSALS = {
@@ -83,7 +79,7 @@ class PhoneBackend(PhoneAccounts, ModelBackend):
     @in_own_transaction(Verification)
     def _consume(self, verification: Verification) -> bool:
         return Verification.objects.filter(pk=verification.pk).consume(
-            now=timezone.now(), purpose=Purpose.LOGIN, within=RECENT
+            now=timezone.now(), purpose=Purpose.LOGIN
         )
 
     @sensitive_variables()

@@ -13,6 +13,7 @@
      │    ├── AttemptsExhausted
      │    └── KeyReused
      ├── LoginRefused           the number is proved, and opens no account; ``user`` is whose it is
+     ├── NumberTaken            the number is proved, and belongs to another user
      ├── CodeRefused            the code opens nothing
      │    ├── CodeMalformed     it cost no check
      │    ├── CodeUnknown       it cost no check either: nobody can tell what is right
@@ -160,6 +161,13 @@ class LoginRefused(FlashCallError):
     ) -> None:
         super().__init__(message, code=code)
         self.user = user
+
+
+class NumberTaken(FlashCallError):
+    """The number was proved, and belongs to another user, who proved it before."""
+
+    message = _("This number belongs to another account. Log in with it, or use another number.")
+    code = "number_taken"
 
 
 class CodeRefused(FlashCallError):

@@ -18,6 +18,7 @@ from django.contrib.auth import authenticate
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
@@ -72,17 +73,20 @@ class CodeField(forms.CharField):
         super().__init__(max_length=max_length, **kwargs)
 
 
-class PhoneForm(forms.Form):
-    """Takes a number and has it called; once it is valid, ``verification`` is there.
+class StartForm(forms.Form):
+    """Has a number called; once it is valid, ``verification`` is there.
 
     ``key`` makes one click one call: the same form sent twice is one verification. Where to go
-    after the login is ``next_url``, by default the ``next`` of the request if it is on this site.
+    afterwards is ``next_url``, by default the ``next`` of the request if it is on this site.
     """
 
-    number = NumberField(label=_("Phone number"))
     key = forms.UUIDField(widget=forms.HiddenInput, required=False)
 
-    purpose: str = Purpose.LOGIN
+    purpose: str
+    #: The page that takes the form, wherever it is shown.
+    url_name: str
+    #: The field that names whom to call.
+    subject: str
     verification: Verification
 
     def __init__(
@@ -92,7 +96,15 @@ class PhoneForm(forms.Form):
         self.request = request
         self.next_url = door.wanted_url(request) if next_url is None else next_url
         self.fields["key"].initial = uuid4
-        self.fields["number"].widget.attrs.setdefault("placeholder", example_number())
+
+    @property
+    def action(self) -> str:
+        """The address of the page that takes the form."""
+        return reverse(self.url_name)
+
+    def number_of(self, subject: Any) -> str:
+        """Return the number, in E.164, that ``subject`` names."""
+        raise NotImplementedError
 
     @sensitive_variables()
     def clean(self) -> dict[str, Any]:
@@ -101,7 +113,7 @@ class PhoneForm(forms.Form):
         if "key" in self.errors:
             self._renew_key()
         if not self.errors:
-            number, key = cleaned["number"], cleaned["key"]
+            number, key = self.number_of(cleaned[self.subject]), cleaned["key"]
             try:
                 self.verification = self._pending(number) or self._start(number, key)
             except FlashCallError as error:
@@ -137,8 +149,27 @@ class PhoneForm(forms.Form):
     def _refuse(self, error: FlashCallError) -> None:
         if isinstance(error, KeyReused):
             self._renew_key()
-        field = "number" if isinstance(error, NumberRefused) else None
+        field = self.subject if isinstance(error, NumberRefused) else None
         self.add_error(field, ValidationError(str(error), code=error.code))
+
+
+class PhoneForm(StartForm):
+    """Takes a number and has it called, to log in."""
+
+    number = NumberField(label=_("Phone number"))
+
+    purpose = Purpose.LOGIN
+    url_name = "django_flashcall:login"
+    subject = "number"
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["number"].widget.attrs.setdefault("placeholder", example_number())
+
+    @sensitive_variables()
+    def number_of(self, subject: Any) -> str:
+        """Return what was typed, which is clean already."""
+        return str(subject)
 
 
 class CodeForm(forms.Form):
@@ -173,15 +204,23 @@ class CodeForm(forms.Form):
 
     @sensitive_variables()
     def clean(self) -> dict[str, Any]:
-        """Find the user, once the code was right and if this is for a login."""
+        """Use the approval up, once the code was right."""
         cleaned = super().clean() or self.cleaned_data
-        if "code" in cleaned and self.verification.purpose == Purpose.LOGIN:
-            # SECURITY: the code itself never goes to authenticate(), whose signal shows it.
-            self.user = authenticate(self.request, verification=self.verification)
-            if self.user is None:
-                refusal = self.verification.refusal or LoginRefused()
-                raise ValidationError(str(refusal), code=refusal.code)
+        if "code" in cleaned:
+            try:
+                self.finish()
+            except FlashCallError as error:
+                raise ValidationError(str(error), code=error.code) from error
         return cleaned
+
+    def finish(self) -> None:
+        """Do what the code was asked for: find the user who may be logged in."""
+        if self.verification.purpose != Purpose.LOGIN:
+            return
+        # SECURITY: the code itself never goes to authenticate(), whose signal shows it.
+        self.user = authenticate(self.request, verification=self.verification)
+        if self.user is None:
+            raise self.verification.refusal or LoginRefused()
 
     def get_user(self) -> AbstractBaseUser | None:
         """Return who proved to own the number; ``None`` before that."""

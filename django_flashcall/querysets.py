@@ -20,6 +20,9 @@ M = TypeVar("M", bound=Model)
 #: No verification lives longer; the checks refuse settings that say otherwise.
 LONGEST_VERIFICATION = timedelta(minutes=10)
 
+#: An approval that nobody used for so long is worth nothing.
+RECENT = timedelta(minutes=5)
+
 #: Sums that are claimed are kept as integers of this fraction of the currency: SQLite's decimals
 #: are binary floats, and the tenth 0.35 of a cap of 3.50 would be refused.
 FRACTION = Decimal("0.0001")
@@ -57,6 +60,20 @@ class PhoneQuerySet(QuerySet[M]):
     def bind(self, *, user: Any, now: datetime) -> bool:
         """Make this number the one of ``user``, who proved it."""
         return bool(self.update(user=user, verified_at=now))
+
+    def claim_for(self, *, user: Any, now: datetime, dormant_since: datetime | None) -> bool:
+        """Make this number the one of ``user``, unless another user has proved it.
+
+        A proof from before ``dormant_since`` does not count any more.
+        """
+        free = Q(user=None) | Q(user=user) | Q(verified_at=None)
+        if dormant_since is not None:
+            free |= Q(verified_at__lt=dormant_since)
+        return bool(self.filter(free).update(user=user, verified_at=now))
+
+    def release(self) -> int:
+        """Make these numbers nobody's."""
+        return self.update(user=None, verified_at=None)
 
     def block(self, *, now: datetime) -> int:
         """Refuse all calls to these numbers from now on."""
@@ -97,7 +114,7 @@ class VerificationQuerySet(QuerySet[M]):
             )
         )
 
-    def consume(self, *, now: datetime, purpose: str, within: timedelta) -> bool:
+    def consume(self, *, now: datetime, purpose: str) -> bool:
         """Use an approval for its purpose: one row is one login."""
         # SECURITY: one statement decides; a read before it would let two logins through.
         return bool(
@@ -105,7 +122,7 @@ class VerificationQuerySet(QuerySet[M]):
                 status=VerificationStatus.APPROVED,
                 purpose=purpose,
                 consumed_at=None,
-                approved_at__gt=now - within,
+                approved_at__gt=now - RECENT,
             ).update(consumed_at=now)
         )
 

@@ -20,6 +20,15 @@ code_rejected = Signal()
 # Provided args: verification
 verification_approved = Signal()
 
+# A user proved a number of his own, for the first time or again.
+# Provided args: user, phone
+number_confirmed = Signal()
+
+# A user proved another number, and has it instead of those that he had: the place to tell the old
+# contact. ``released`` are the phones that are free now.
+# Provided args: user, phone, released
+number_changed = Signal()
+
 # The visitor gave up, or took another number.
 # Provided args: verification
 verification_canceled = Signal()

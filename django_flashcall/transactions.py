@@ -26,7 +26,8 @@ CURE = (
     "django_flashcall keeps its record in transactions of its own, so that a later error of the "
     "caller cannot undo a check that was counted or a call that was billed. Call it outside of "
     "transaction.atomic(); under ATOMIC_REQUESTS decorate the view with "
-    "django.db.transaction.non_atomic_requests."
+    "django.db.transaction.non_atomic_requests, or let it derive from "
+    "django_flashcall.decorators.NonAtomicMixin first."
 )
 
 

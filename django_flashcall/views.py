@@ -16,7 +16,6 @@ from django import forms
 from django.contrib.auth import login
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import RedirectURLMixin
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, resolve_url
@@ -31,35 +30,31 @@ from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import FormView
 
-from . import door, limits, services
+from . import door, limits, notes, services
 from .clock import clock_time
 from .conf import get_login_redirect, get_session_cookie, get_settings
+from .decorators import NonAtomicMixin
 from .exceptions import FlashCallError, LoginRefused
-from .forms import CodeForm, PhoneForm
+from .forms import CodeForm, PhoneForm, StartForm
 from .models import Verification, VerificationAttempt
+from .phone import mask
 from .words import AttemptStatus, Channel, Purpose, VerificationStatus
 
 guarded = method_decorator(
-    [
-        login_not_required,
-        # SECURITY: a later error must not undo a counted check, nor a call that was billed.
-        transaction.non_atomic_requests,
-        sensitive_post_parameters("number", "code"),
-        csrf_protect,
-        never_cache,
-    ],
-    name="dispatch",
+    [sensitive_post_parameters("number", "code"), csrf_protect, never_cache], name="dispatch"
 )
-
+public = method_decorator(login_not_required, name="dispatch")
 
 METHODS = ["get", "head", "post", "options"]
 
 
+@public
 @guarded
-class LoginView(RedirectURLMixin, FormView):
+class LoginView(NonAtomicMixin, RedirectURLMixin, FormView):
     """Asks for the number, and has it called."""
 
-    form_class = PhoneForm
+    form_class: type[StartForm] = PhoneForm
+    code_url_name = "django_flashcall:code"
     template_name = "django_flashcall/login.html"
     http_method_names: Sequence[str] = METHODS
     redirect_authenticated_user = False
@@ -82,9 +77,9 @@ class LoginView(RedirectURLMixin, FormView):
         kwargs = super().get_form_kwargs()
         return {**kwargs, "request": self.request, "next_url": self.get_redirect_url()}
 
-    def form_valid(self, form: PhoneForm) -> HttpResponse:
+    def form_valid(self, form: StartForm) -> HttpResponse:
         """Go to the page that takes the code."""
-        return redirect("django_flashcall:code", form.verification.key)
+        return redirect(self.code_url_name, form.verification.key)
 
     def get_default_redirect_url(self) -> str:
         """Return where a visitor goes who named no page."""
@@ -101,18 +96,23 @@ class LoginView(RedirectURLMixin, FormView):
         )
 
 
+@public
 @guarded
-class CodeView(RedirectURLMixin, FormView):
+class CodeView(NonAtomicMixin, RedirectURLMixin, FormView):
     """Says who is called and how, takes the code, and offers what else can be done.
 
     It shows only what this browser began; to any other the page does not exist, and it starts
     again. Beside the code it takes ``channel`` (call again that way) and ``cancel``.
     """
 
-    form_class = CodeForm
+    form_class: type[CodeForm] = CodeForm
     template_name = "django_flashcall/code.html"
+    start_url_name = "django_flashcall:login"
+    code_url_name = "django_flashcall:code"
     http_method_names: Sequence[str] = METHODS
     purpose: str = Purpose.LOGIN
+    #: In full for who has typed the number, else masked.
+    shows_number = True
     verification: Verification
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
@@ -132,7 +132,7 @@ class CodeView(RedirectURLMixin, FormView):
         Django would delete it, and with it the new session of the same name.
         """
         if request.method != "POST":
-            return redirect("django_flashcall:login")
+            return redirect(self.start_url_name)
         request.COOKIES.pop(get_session_cookie(), None)
         return redirect(request.path)
 
@@ -149,6 +149,7 @@ class CodeView(RedirectURLMixin, FormView):
         success_url = self.get_success_url()
         if user := form.get_user():
             login(self.request, user)  # type: ignore[arg-type]  # any user model
+            notes.note(self.request, notes.PROOF)
         return HttpResponseRedirect(success_url)
 
     def form_invalid(self, form: CodeForm) -> HttpResponse:
@@ -163,7 +164,7 @@ class CodeView(RedirectURLMixin, FormView):
 
     def resend(self, channel: str) -> HttpResponse:
         """Have the number called again, unless the same click was answered already."""
-        here = redirect("django_flashcall:code", self.verification.key)
+        here = redirect(self.code_url_name, self.verification.key)
         if self._was_answered():
             return here
         try:
@@ -180,9 +181,9 @@ class CodeView(RedirectURLMixin, FormView):
         """Give the verification up, and ask for a number again, to go where one wanted to."""
         if self.verification.state(now=timezone.now()) == "pending":
             services.cancel(self.verification)
-        login_page, next_url = reverse("django_flashcall:login"), self.get_redirect_url()
+        start_page, next_url = reverse(self.start_url_name), self.get_redirect_url()
         query = f"?{urlencode({'next': next_url})}" if next_url else ""
-        return redirect(f"{login_page}{query}")
+        return redirect(f"{start_page}{query}")
 
     def refused(self, error: FlashCallError) -> HttpResponse:
         """Say on the page why there is no further call."""
@@ -227,11 +228,14 @@ class CodeView(RedirectURLMixin, FormView):
         now = timezone.now()
         state = self.verification.state(now=now)
         attempts = self._attempts
-        retry_at = limits.rested_at(self.verification.phone, now=now) or now
+        phone = self.verification.phone
+        retry_at = limits.rested_at(phone, now=now) or now
         channels = self._channels() if state == "pending" else []
         return super().get_context_data(
             **kwargs,
             verification=self.verification,
+            number=phone.display if self.shows_number else mask(phone.number),
+            shows_number=self.shows_number,
             attempt=attempts[-1],
             state=state,
             expects_code=state == "pending" and _may_still_ring(attempts, now=now),

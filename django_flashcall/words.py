@@ -19,7 +19,9 @@ class Purpose(TextChoices):
 
     LOGIN = "login", _("login")
     CONFIRM = "confirm", _("number confirmation")
+    CHANGE = "change", _("number change")
     REAUTHENTICATE = "reauthenticate", _("repeated proof")
+    SECOND_STEP = "second_step", _("second step of a login")
 
 
 class VerificationStatus(TextChoices):

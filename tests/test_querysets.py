@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from django_flashcall.models import Phone, Price, Usage, Verification, VerificationAttempt
-from django_flashcall.querysets import to_units
+from django_flashcall.querysets import RECENT, to_units
 from django_flashcall.words import AttemptStatus, Channel, VerificationStatus
 
 from .factories import (
@@ -127,6 +127,37 @@ class TestProving:
         assert only(phone).bind(user=user, now=NOW)
         assert (fresh(phone).user, fresh(phone).verified_at) == (user, NOW)
 
+    @pytest.mark.parametrize(
+        ("proved", "since", "claimed"),
+        [
+            (None, None, True),
+            (NOW, None, False),
+            (NOW - MINUTE, NOW - MINUTE, False),
+            (NOW - MINUTE - SECOND, NOW - MINUTE, True),
+        ],
+    )
+    def test_takes_a_number_that_another_user_never_proved_or_long_ago(
+        self, proved: datetime | None, since: datetime | None, claimed: bool
+    ) -> None:
+        phone, user = PhoneFactory(user=UserFactory(), verified_at=proved), UserFactory()
+
+        assert only(phone).claim_for(user=user, now=NOW, dormant_since=since) is claimed
+        assert (fresh(phone).user == user) is claimed
+
+    @pytest.mark.parametrize("is_mine", [True, False])
+    def test_takes_ones_own_number_and_nobodys(self, is_mine: bool) -> None:
+        user = UserFactory()
+        phone = PhoneFactory(user=user if is_mine else None)
+
+        assert only(phone).claim_for(user=user, now=NOW, dormant_since=None)
+        assert fresh(phone).user == user
+
+    def test_ends_with_a_release(self) -> None:
+        phone = PhoneFactory(user=UserFactory())
+
+        assert only(phone).release() == 1
+        assert (fresh(phone).user, fresh(phone).verified_at) == (None, None)
+
 
 class TestBlocking:
     def test_counts_the_numbers_that_were_not_blocked_before(self) -> None:
@@ -241,7 +272,7 @@ class TestApproving:
 class TestConsuming:
     @staticmethod
     def consume(verification: Verification, *, purpose: str = "login") -> bool:
-        consumed: bool = only(verification).consume(now=NOW, purpose=purpose, within=MINUTE)
+        consumed: bool = only(verification).consume(now=NOW, purpose=purpose)
         return consumed
 
     @staticmethod
@@ -260,7 +291,7 @@ class TestConsuming:
         assert self.consume(self.approved(expires_at=NOW))
 
     @pytest.mark.parametrize(
-        ("age", "consumed"), [(MINUTE - SECOND, True), (MINUTE, False), (10 * MINUTE, False)]
+        ("age", "consumed"), [(RECENT - SECOND, True), (RECENT, False), (2 * RECENT, False)]
     )
     def test_needs_a_recent_approval(self, age: timedelta, consumed: bool) -> None:
         assert self.consume(self.approved(approved_at=NOW - age)) is consumed

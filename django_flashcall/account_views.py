@@ -1,0 +1,204 @@
+"""Pages for users who are known: confirm a number, change it, prove it again, take a second step.
+
+Each is a pair, as the login is: one page has somebody called, the other takes the code. What a
+site may want to do afterwards are methods of their own.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib.auth import update_session_auth_hash
+from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth.mixins import LoginRequiredMixin
+from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
+from django.urls import reverse
+
+from . import notes, proofs
+from .account_forms import (
+    ChangeCodeForm,
+    ChangeForm,
+    ConfirmCodeForm,
+    ConfirmForm,
+    ProofForm,
+    ReauthenticateCodeForm,
+    ReauthenticateForm,
+    SecondStepCodeForm,
+    SecondStepForm,
+)
+from .forms import PhoneForm
+from .models import Phone
+from .views import CodeView, LoginView, guarded, public
+from .words import Purpose
+
+
+@guarded
+class ConfirmView(LoginRequiredMixin, LoginView):
+    """Asks a user for a number that is to be his, and has it called."""
+
+    form_class: type[PhoneForm] = ConfirmForm
+    template_name = "django_flashcall/confirm.html"
+    code_url_name = "django_flashcall:confirm_code"
+
+
+@guarded
+class ConfirmCodeView(LoginRequiredMixin, CodeView):
+    """Takes the code, and makes the number one of the user's."""
+
+    form_class: type[ProofForm] = ConfirmCodeForm
+    purpose = Purpose.CONFIRM
+    start_url_name = "django_flashcall:confirm"
+    code_url_name = "django_flashcall:confirm_code"
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        """Note the proof, and go where the user wanted to."""
+        success_url = self.get_success_url()
+        notes.note(self.request, notes.PROOF)
+        self.proved(form.phone)
+        return HttpResponseRedirect(success_url)
+
+    def proved(self, phone: Phone) -> None:
+        """Do what else the site wants, once the user has proved ``phone``."""
+
+
+@guarded
+class ChangeView(ConfirmView):
+    """The same for a number that is to replace the user's others; asks for a recent login."""
+
+    form_class = ChangeForm
+    template_name = "django_flashcall/change.html"
+    code_url_name = "django_flashcall:change_code"
+    #: A login or a proof of the number must not be older.
+    max_age = timedelta(minutes=15)
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Ask who is back after a while to prove again who it is."""
+        if request.user.is_authenticated and not self.is_recent():
+            return self.ask_again()
+        return super().dispatch(request, *args, **kwargs)
+
+    def is_recent(self) -> bool:
+        """Tell whether the user logged in, or proved a number, not long ago."""
+        marks = (notes.LOGIN, notes.PROOF)
+        return any(notes.was_noted(self.request, mark, max_age=self.max_age) for mark in marks)
+
+    def ask_again(self) -> HttpResponse:
+        """Send the user to prove his number, or to log in again where he has none."""
+        here = self.request.get_full_path()
+        if proofs.numbers_of(self.request.user):  # type: ignore[arg-type]
+            return redirect(_with_next("django_flashcall:reauthenticate", here))
+        return redirect_to_login(here)
+
+
+@guarded
+class ChangeCodeView(ConfirmCodeView):
+    """Takes the code, and makes the number the user's only one."""
+
+    form_class = ChangeCodeForm
+    purpose = Purpose.CHANGE
+    start_url_name = "django_flashcall:change"
+    code_url_name = "django_flashcall:change_code"
+    #: Log the user out everywhere else? Only possible for users without a password.
+    ends_other_sessions = False
+
+    def proved(self, phone: Phone) -> None:
+        """End the other sessions, where the site wants that."""
+        user: Any = self.request.user
+        if self.ends_other_sessions and not user.has_usable_password():
+            # Sessions are bound to the password's hash: another unusable one ends them.
+            user.set_unusable_password()
+            user.save(update_fields=["password"])
+        update_session_auth_hash(self.request, user)
+
+
+@guarded
+class ReauthenticateView(LoginRequiredMixin, LoginView):
+    """Has the user's own number called, before something sensitive."""
+
+    form_class: Any = ReauthenticateForm
+    template_name = "django_flashcall/reauthenticate.html"
+    code_url_name = "django_flashcall:reauthenticate_code"
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Show whom we will call; who has no number confirms one first."""
+        if not self.get_form().phones:
+            return redirect(_with_next("django_flashcall:confirm", self.get_redirect_url()))
+        return super().get(request, *args, **kwargs)
+
+    def get_initial(self) -> dict[str, Any]:
+        """Leave the choice to the form."""
+        return {}
+
+
+@guarded
+class ReauthenticateCodeView(ConfirmCodeView):
+    """Takes the code, and notes that the number was proved."""
+
+    form_class = ReauthenticateCodeForm
+    purpose = Purpose.REAUTHENTICATE
+    start_url_name = "django_flashcall:reauthenticate"
+    code_url_name = "django_flashcall:reauthenticate_code"
+    shows_number = False
+
+
+class SecondStepMixin:
+    """Makes Django's ``LoginView`` ask for the number after the password; stands first.
+
+    Nobody is logged in before the second step is taken. Who has proved no number yet needs none,
+    unless ``needs_second_step`` says otherwise.
+    """
+
+    request: HttpRequest
+
+    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
+        """Keep the user in mind, and go to the second step."""
+        user = form.get_user()
+        if not self.needs_second_step(user):
+            return super().form_valid(form)  # type: ignore[misc,no-any-return]
+        notes.hold(self.request, user)
+        next_url = self.get_redirect_url()  # type: ignore[attr-defined]
+        return redirect(_with_next("django_flashcall:second_step", next_url))
+
+    def needs_second_step(self, user: AbstractBaseUser) -> bool:
+        """Tell whether the password is not enough for ``user``."""
+        return bool(proofs.numbers_of(user))
+
+
+@public
+@guarded
+class SecondStepView(ReauthenticateView):
+    """Has a number called of whoever gave the right password."""
+
+    form_class: Any = SecondStepForm
+    template_name = "django_flashcall/second_step.html"
+    code_url_name = "django_flashcall:second_step_code"
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Send away who gave no password here, or too long ago."""
+        if notes.held_user(request) is None:
+            return redirect_to_login(self.get_redirect_url() or self.get_default_redirect_url())
+        return LoginView.dispatch(self, request, *args, **kwargs)
+
+
+@public
+@guarded
+class SecondStepCodeView(CodeView):
+    """Takes the code, and logs in."""
+
+    form_class = SecondStepCodeForm
+    purpose = Purpose.SECOND_STEP
+    start_url_name = "django_flashcall:second_step"
+    code_url_name = "django_flashcall:second_step_code"
+    # SECURITY: who only knows the password must not learn the number.
+    shows_number = False
+
+
+def _with_next(url_name: str, next_url: str) -> str:
+    query = f"?{urlencode({'next': next_url})}" if next_url else ""
+    return f"{reverse(url_name)}{query}"

@@ -1,0 +1,76 @@
+"""For a site's own views: ask for a fresh proof of the number, and keep our record ours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from functools import wraps
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib.auth.views import redirect_to_login
+from django.db import transaction
+from django.http import HttpRequest, HttpResponseRedirect
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
+from django.urls import reverse
+
+from . import notes
+
+View = Callable[..., HttpResponseBase]
+
+
+def phone_required(
+    view: View | None = None, *, max_age: timedelta | None = None
+) -> View | Callable[[View], View]:
+    """Let in only who is logged in and has proved his number in this session.
+
+    With ``max_age`` the proof must be younger. Others are called, and come back afterwards.
+    """
+    if view is None:
+        return lambda view: _guard(view, max_age=max_age)
+    return _guard(view, max_age=max_age)
+
+
+class PhoneRequiredMixin:
+    """The same for a class-based view; stands first among its bases."""
+
+    max_age: timedelta | None = None
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Ask for the proof first."""
+        refusal = ask_for_proof(request, max_age=self.max_age)
+        return refusal or super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
+
+
+class NonAtomicMixin:
+    """Makes a class-based view with our forms safe where ``ATOMIC_REQUESTS`` is on.
+
+    Unlike a decorated ``dispatch()`` it survives being overridden.
+    """
+
+    @classmethod
+    def as_view(cls, **initkwargs: Any) -> View:
+        """Return the view, outside of the transaction of its request."""
+        # SECURITY: a later error must not undo a counted check, nor a call that was billed.
+        return transaction.non_atomic_requests(super().as_view(**initkwargs))  # type: ignore[misc, no-any-return]
+
+
+def ask_for_proof(
+    request: HttpRequest, *, max_age: timedelta | None
+) -> HttpResponseRedirect | None:
+    """Return where to prove the number; ``None`` if that was done."""
+    if not request.user.is_authenticated:
+        return redirect_to_login(request.get_full_path())
+    if notes.was_noted(request, notes.PROOF, max_age=max_age):
+        return None
+    query = urlencode({"next": request.get_full_path()})
+    return redirect(f"{reverse('django_flashcall:reauthenticate')}?{query}")
+
+
+def _guard(view: View, *, max_age: timedelta | None) -> View:
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        return ask_for_proof(request, max_age=max_age) or view(request, *args, **kwargs)
+
+    return guarded
