@@ -34,6 +34,12 @@ def draw_code(length: int = SPOKEN_LENGTH) -> str:
 
 
 @sensitive_variables()
+def is_code(value: object, *, length: int) -> bool:
+    """Tell whether ``value`` is a code as a provider names it: so many ASCII digits, nothing else."""
+    return isinstance(value, str) and len(value) == length and value.isascii() and value.isdigit()
+
+
+@sensitive_variables()
 def read_code(text: str, *, lengths: Collection[int]) -> list[str]:
     """Read ``text`` as a code of one of the ``lengths``, or as the whole number that called.
 

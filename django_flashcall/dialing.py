@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from . import limits, lines
-from .codes import draw_code, make_digest
+from .codes import draw_code, is_code, make_digest
 from .exceptions import NotSent, OutcomeUnknown, ProviderError, ProviderRefused
 from .limits import NOTHING
 from .models import VerificationAttempt
@@ -80,7 +80,9 @@ def _place(provider: BaseProvider, attempt: VerificationAttempt, *, code: str) -
     if attempt.verification.is_decoy:
         return Answer(id="decoy", price=NOTHING, code=code)
     with lines.line(attempt.channel):
-        return _call(provider, attempt, code=code)
+        answer = _call(provider, attempt, code=code)
+        _refuse_unusable(answer, attempt, known=code or attempt.code_digest)
+        return answer
 
 
 @sensitive_variables()
@@ -91,6 +93,15 @@ def _call(provider: BaseProvider, attempt: VerificationAttempt, *, code: str) ->
     if attempt.channel == Channel.VOICE:
         return provider.voice(number, code=code)
     return provider.flash_call(number, length=attempt.code_length, code=code)
+
+
+@sensitive_variables()
+def _refuse_unusable(answer: Answer, attempt: VerificationAttempt, *, known: str) -> None:
+    """See to it that nothing is *accepted* of which nobody could type the code."""
+    if known and not answer.code:
+        return
+    if not is_code(answer.code, length=attempt.code_length):
+        raise OutcomeUnknown(f"no code of {attempt.code_length} digits")
 
 
 @sensitive_variables()

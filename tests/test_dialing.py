@@ -299,6 +299,15 @@ def test_one_line_is_logged_with_a_masked_number(
     assert "1234" not in told
 
 
+@pytest.mark.parametrize("code", ["", "123", "12345", "12a4", "١٢٣٤", "1234\n"])
+def test_an_answer_without_a_code_that_could_be_typed_is_unknown(script: Any, code: str) -> None:
+    script(Answer(id="7", price=Decimal("0.35"), code=code))
+    attempt = dial(requested())
+    assert attempt.status == AttemptStatus.UNKNOWN
+    assert attempt.code_digest == ""
+    assert attempt.cost == Decimal("0.50")
+
+
 def test_a_call_for_which_no_line_is_free_costs_nothing(
     flashcall: Any, outbox: list[Delivery]
 ) -> None:

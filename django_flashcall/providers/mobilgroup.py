@@ -17,7 +17,7 @@ from django.core.checks import CheckMessage
 from django.core.checks import Error as CheckError
 from django.views.decorators.debug import sensitive_variables
 
-from ..codes import SPOKEN_LENGTH
+from ..codes import SPOKEN_LENGTH, is_code
 from ..exceptions import OutcomeUnknown, ProviderRefused
 from ..spelling import word
 from ..words import Channel
@@ -207,9 +207,9 @@ def _read_code(reply: dict[str, Any], *, length: int) -> str:
         code = f"{code:0{length}}"
     if code in ("", None):
         return ""
-    if not (isinstance(code, str) and code.isascii() and code.isdigit() and len(code) == length):
+    if not is_code(code, length=length):
         raise OutcomeUnknown("the code of the answer has another shape")
-    return code
+    return str(code)
 
 
 def _no_code() -> NoReturn:
