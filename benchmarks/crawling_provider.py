@@ -4,6 +4,8 @@ A site of eight threads, a provider that answers after ten seconds, twelve visit
 called at once, and somebody who only reads the front page::
 
     .venv/bin/python benchmarks/crawling_provider.py
+
+It needs what the tests need, ``pip install -e '.[test]'``, and takes half a minute.
 """
 
 from __future__ import annotations

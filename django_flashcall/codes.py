@@ -35,7 +35,7 @@ def draw_code(length: int = SPOKEN_LENGTH) -> str:
 
 @sensitive_variables()
 def is_code(value: object, *, length: int) -> bool:
-    """Tell whether ``value`` is a code as a provider names it: so many ASCII digits, nothing else."""
+    """Tell whether ``value`` is a code as a provider names it: ASCII digits, so many."""
     return isinstance(value, str) and len(value) == length and value.isascii() and value.isdigit()
 
 

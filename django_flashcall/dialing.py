@@ -171,7 +171,8 @@ def _digest(attempt: VerificationAttempt, code: str) -> str:
 
 
 def _log(attempt: VerificationAttempt, *, outcome: Answer | ProviderError) -> None:
-    reason = word(outcome.reason) if isinstance(outcome, ProviderError) else "-"
+    no_price = "-" if attempt.price is not None else "no usable price"
+    reason = word(outcome.reason) if isinstance(outcome, ProviderError) else no_price
     logger.log(
         _level(attempt, outcome=outcome),
         "attempt=%s channel=%s number=%s status=%s reason=%s",

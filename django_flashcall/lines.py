@@ -2,8 +2,8 @@
 
 A provider that crawls would else hold every thread of the site, with the pages that have nothing
 to do with phones. Calls in flight are counted here, exactly, for each process by itself. Failures
-in a row are counted in the cache, so that processes which share it pause and try again together:
-like the rates of the door a fence and no promise. If the cache is dead, calls are placed.
+in a row are counted in the cache, so that processes which share it pause and try again together: as
+well as it can be done there, and no guarantee. If the cache is dead, calls are placed.
 """
 
 from __future__ import annotations
@@ -26,9 +26,10 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-#: After so many failures in a row nobody is called
+#: After so many failures in a row calls are paused.
 FAILURES = 5
-#: for so long; then one call is let through, to see whether the provider answers again.
+#: A pause lasts so long; then one call is let through, to see whether the provider answers again.
+#: Whoever finds all lines busy is asked to wait as long.
 PAUSE = timedelta(seconds=30)
 #: Failures further apart are no row.
 MEMORY = timedelta(minutes=10)
@@ -82,7 +83,7 @@ def line(channel: str) -> Iterator[None]:
     if not switchboard.take(limit=get_settings().LINES):
         raise NotSent("all lines are busy")
     try:
-        if _ask_cache(lambda: _may_ask(channel)) is False:
+        if _ask_cache(lambda: _may_ask(channel)) is False:  # None: the cache is dead
             raise NotSent("the provider fails, calls are paused")
         with _observed(channel):
             yield
@@ -108,7 +109,8 @@ def _observed(channel: str) -> Iterator[None]:
 def _may_ask(channel: str) -> bool:
     if cache.get(_key("failures", channel), 0) < FAILURES:
         return True
-    # Whoever adds this key is the one that tries; the others find it there.
+    # While this key lives nobody calls. After that the first to add it again is the one that
+    # tries, and the others find it there.
     return cache.add(_key("pause", channel), True, timeout=PAUSE.total_seconds())
 
 

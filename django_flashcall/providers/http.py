@@ -27,17 +27,17 @@ MAX_BODY = 64 * 1024
 
 HEADERS = {"Accept-Encoding": "identity", "Content-Type": "application/json"}
 
-#: So long, in seconds, the sockets' own time-outs may take to say which of the two it was.
+#: We wait so many seconds longer than the total: the socket's own time-out says more than ours.
 GRACE = 0.1
 
 
 class Body(io.BytesIO):
     """What is sent; it knows whether anybody has begun to, and can be withdrawn before.
 
-    Without the body nobody can place a call: it holds the number. It is read once the connection
-    stands, TLS and proxies included, and the headers are written. So whether it was read tells
-    what is certain, and no list of errors has to be complete, nor right about the next version
-    of a library.
+    Without the body nobody can place a call: it holds the number. ``requests`` and ``http.client``
+    call ``read()`` for it once the connection stands, TLS and proxies included, and the headers
+    are written. So whether it was read tells what is certain, and no list of errors has to be
+    complete, nor right about the next version of a library.
     """
 
     def __init__(self, content: bytes) -> None:
