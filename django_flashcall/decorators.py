@@ -20,16 +20,20 @@ from . import notes
 View = Callable[..., HttpResponseBase]
 
 
-def phone_required(
-    view: View | None = None, *, max_age: timedelta | None = None
-) -> View | Callable[[View], View]:
-    """Let in only who is logged in and has proved his number in this session.
+def phone_required(*, max_age: timedelta | None = None) -> Callable[[View], View]:
+    """Decorate a view for those only who are logged in and have proved a number in this session.
 
     With ``max_age`` the proof must be younger. Others are called, and come back afterwards.
     """
-    if view is None:
-        return lambda view: _guard(view, max_age=max_age)
-    return _guard(view, max_age=max_age)
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            return ask_for_proof(request, max_age=max_age) or view(request, *args, **kwargs)
+
+        return guarded
+
+    return decorate
 
 
 class PhoneRequiredMixin:
@@ -66,11 +70,3 @@ def ask_for_proof(
         return None
     query = urlencode({"next": request.get_full_path()})
     return redirect(f"{reverse('django_flashcall:reauthenticate')}?{query}")
-
-
-def _guard(view: View, *, max_age: timedelta | None) -> View:
-    @wraps(view)
-    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        return ask_for_proof(request, max_age=max_age) or view(request, *args, **kwargs)
-
-    return guarded

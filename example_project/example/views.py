@@ -1,14 +1,22 @@
-"""The site's own views: one behind the login, and one that is a login page with our form in it."""
+"""The site's own views, each with a form of the package in a page of the site."""
 
 from __future__ import annotations
 
+from datetime import timedelta
+from uuid import UUID
+
 from django.contrib.auth.decorators import login_required
+from django.contrib.auth.views import LoginView
 from django.db.transaction import non_atomic_requests
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 
+from django_flashcall.account_forms import ConfirmCodeForm, ConfirmForm
+from django_flashcall.account_views import SecondStepMixin
+from django_flashcall.decorators import phone_required
 from django_flashcall.forms import PhoneForm
+from django_flashcall.models import Verification
 
 
 @login_required
@@ -25,3 +33,38 @@ def own_login(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         return redirect("django_flashcall:code", form.verification.key)
     return render(request, "example/own_login.html", {"form": form})
+
+
+@login_required
+@never_cache
+@non_atomic_requests
+def own_confirm(request: HttpRequest) -> HttpResponse:
+    """Ask who is logged in for another number."""
+    form = ConfirmForm(request, request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        return redirect("own_confirm_code", form.verification.key)
+    return render(request, "example/own_confirm.html", {"form": form})
+
+
+@login_required
+@never_cache
+@non_atomic_requests
+def own_confirm_code(request: HttpRequest, key: UUID) -> HttpResponse:
+    """Take the code, and make the number one of the user's."""
+    verification = get_object_or_404(Verification, key=key)
+    form = ConfirmCodeForm(request, request.POST or None, verification=verification)
+    if request.method == "POST" and form.is_valid():
+        return redirect("account")
+    return render(request, "example/own_confirm.html", {"form": form})
+
+
+@phone_required(max_age=timedelta(minutes=5))
+def secret(request: HttpRequest) -> HttpResponse:
+    """Show what is only for who has just proved the number."""
+    return render(request, "example/secret.html")
+
+
+class PasswordView(SecondStepMixin, LoginView):
+    """Asks for a password, and then for the number as a second step."""
+
+    template_name = "example/password.html"

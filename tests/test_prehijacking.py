@@ -1,0 +1,104 @@
+"""The five ways to prepare somebody's account before it is his (Sudhodanan and Paverd, 2022).
+
+The attacker is there first, with the victim's number; then the victim comes and logs in by phone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from django.contrib.auth import get_user, get_user_model
+from django.test import Client, RequestFactory
+from django.utils import timezone
+
+from django_flashcall.adoption import link, survey
+from django_flashcall.models import Phone
+from django_flashcall.providers.locmem import Delivery
+
+pytestmark = pytest.mark.django_db
+
+NUMBER = "+79991234567"
+PASSWORD = "the attacker knows it"
+
+Outbox = list[Delivery]
+Clock = time_machine.Traveller
+
+
+@pytest.fixture(autouse=True)
+def clock() -> Iterator[Clock]:
+    with time_machine.travel(timezone.now(), tick=False) as clock:
+        yield clock
+
+
+@pytest.fixture(autouse=True)
+def field(flashcall: Any) -> None:
+    flashcall(USER_PHONE_FIELD="last_name")
+
+
+def register(**fields: str) -> Any:
+    """Make the attacker's account, as a site does that believes what is typed."""
+    return get_user_model().objects.create_user("attacker", password=PASSWORD, **fields)
+
+
+def log_in_by_phone(client: Client, outbox: Outbox) -> Any:
+    page = client.post("/phone/login/", {"number": NUMBER})
+    client.post(page.url, {"code": outbox[-1].code})
+    return user_of(client)
+
+
+def user_of(client: Client) -> Any:
+    request = RequestFactory().get("/")
+    request.session = client.session
+    return get_user(request)
+
+
+def test_classic_merge(client: Client, outbox: Outbox) -> None:
+    """The number was typed at a registration with a password."""
+    attacker = register(last_name=NUMBER)
+    assert not log_in_by_phone(client, outbox).is_authenticated
+    assert not Phone.objects.filter(user=attacker).exists()
+
+
+def test_unexpired_session(client: Client, outbox: Outbox) -> None:
+    """The attacker stays logged in; the victim confirms the number in an account of his own."""
+    attacker, attackers = register(last_name=NUMBER), Client()
+    attackers.login(username="attacker", password=PASSWORD)
+    victim = get_user_model().objects.create_user("victim")
+    client.force_login(victim, backend="django.contrib.auth.backends.ModelBackend")
+    page = client.post("/phone/confirm/", {"number": NUMBER})
+    client.post(page.url, {"code": outbox[-1].code})
+    assert Phone.objects.get().user == victim
+    assert user_of(attackers) == attacker
+
+
+def test_trojan_identifier(client: Client, outbox: Outbox) -> None:
+    """The account has a second name, by which the attacker would come back."""
+    register(last_name=NUMBER, email="attacker@example.org")
+    assert not log_in_by_phone(client, outbox).is_authenticated
+
+
+def test_unexpired_change_of_the_number(client: Client, outbox: Outbox, clock: Clock) -> None:
+    """The attacker asked to confirm the number, and types the code when the victim has moved in."""
+    attacker, attackers = register(), Client()
+    attackers.login(username="attacker", password=PASSWORD)
+    page = attackers.post("/phone/confirm/", {"number": NUMBER})
+    code = outbox[-1].code
+    clock.shift(timedelta(minutes=2))
+    victim = log_in_by_phone(client, outbox)
+    assert victim.is_authenticated
+    answer = attackers.post(page.url, {"code": code})
+    assert "This number belongs to another account." in answer.text
+    assert Phone.objects.get().user == victim != attacker
+
+
+def test_a_provider_of_identities_that_verifies_nothing(client: Client, outbox: Outbox) -> None:
+    """The number came along from elsewhere, and was even adopted."""
+    register(last_name=NUMBER)
+    list(link(survey()))
+    assert Phone.objects.get().user is not None
+    assert not log_in_by_phone(client, outbox).is_authenticated
+    assert Phone.objects.get().verified_at is None
