@@ -66,9 +66,13 @@ class LoginView(NonAtomicMixin, RedirectURLMixin, FormView):
         return super().get(request, *args, **kwargs)
 
     def get_initial(self) -> dict[str, Any]:
-        """Keep the number of a call that was not given up: asking again is one click."""
-        latest = Verification.objects.filter(key__in=door.remembered_keys(self.request)[-1:])
-        kept = latest.exclude(status=VerificationStatus.CANCELED).select_related("phone").first()
+        """Keep the number of a call that opened nothing yet: asking again is one click."""
+        latest = Verification.objects.filter(
+            key__in=door.remembered_keys(self.request)[-1:],
+            purpose=self.form_class.purpose,
+            status=VerificationStatus.PENDING,
+        )
+        kept = latest.select_related("phone").first()
         number = {"number": kept.phone.display} if kept else {}
         return {**super().get_initial(), **number}
 

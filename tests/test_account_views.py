@@ -129,6 +129,14 @@ class TestConfirming:
 
         assert page.text == "home"
 
+    def test_does_not_offer_the_number_that_is_confirmed_already(
+        self, browser: Browser, outbox: Outbox
+    ) -> None:
+        prove(browser, CONFIRM, NUMBER, outbox)
+
+        for url in (CONFIRM, CHANGE):
+            assert "value" not in browser.open(url).input("number")
+
     def test_is_not_for_strangers(self) -> None:
         assert Browser().open(CONFIRM).title == "Log in by phone"
 
