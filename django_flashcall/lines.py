@@ -13,7 +13,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from threading import Lock
+from threading import Lock, local
 from typing import TypeVar
 
 from django.core.cache import cache
@@ -60,18 +60,31 @@ class Switchboard:
 
 
 switchboard = Switchboard()
+mine = local()
 if hasattr(os, "register_at_fork"):  # not on Windows, which knows no fork
     os.register_at_fork(after_in_child=switchboard.clear)
 
 
-def refuse_if_busy(channel: str, *, now: datetime) -> None:
-    """Raise ``LinesBusy`` if no line is free now, before anything is claimed for the call.
-
-    It only looks, to be fast and clear; ``line()`` decides.
-    """
-    is_paused = _ask_cache(lambda: cache.get(_key("pause", channel)))
-    if is_paused or switchboard.taken >= get_settings().LINES:
+def refuse_if_paused(channel: str, *, now: datetime) -> None:
+    """Raise ``LinesBusy`` while the provider is not asked, before anything is claimed."""
+    if _ask_cache(lambda: cache.get(_key("pause", channel))):
         raise LinesBusy(retry_at=now + PAUSE)
+
+
+@contextmanager
+def reserved(*, now: datetime) -> Iterator[None]:
+    """Keep a line for a call that this thread is going to place; raise ``LinesBusy`` without one.
+
+    So nothing is claimed or written for a call that would find no line.
+    """
+    if not switchboard.take(limit=get_settings().LINES):
+        raise LinesBusy(retry_at=now + PAUSE)
+    mine.is_reserved = True
+    try:
+        yield
+    finally:
+        mine.is_reserved = False
+        switchboard.give_back()
 
 
 @contextmanager
@@ -80,7 +93,8 @@ def line(channel: str) -> Iterator[None]:
 
     What the block raises tells how the provider does.
     """
-    if not switchboard.take(limit=get_settings().LINES):
+    is_reserved = getattr(mine, "is_reserved", False)
+    if not (is_reserved or switchboard.take(limit=get_settings().LINES)):
         raise NotSent("all lines are busy")
     try:
         if _ask_cache(lambda: _may_ask(channel)) is False:  # None: the cache is dead
@@ -88,7 +102,8 @@ def line(channel: str) -> Iterator[None]:
         with _observed(channel):
             yield
     finally:
-        switchboard.give_back()
+        if not is_reserved:
+            switchboard.give_back()
 
 
 @contextmanager
@@ -96,8 +111,9 @@ def _observed(channel: str) -> Iterator[None]:
     try:
         yield
     except ProviderRefused as error:
-        is_failure = error.error_code in ERRORS_OF_THE_ACCOUNT
-        _ask_cache(lambda: (_note_failure if is_failure else _note_answer)(channel))
+        # A refusal of a number says nothing: bad numbers come from strangers.
+        if error.error_code in ERRORS_OF_THE_ACCOUNT:
+            _ask_cache(lambda: _note_failure(channel))
         raise
     except Exception:
         _ask_cache(lambda: _note_failure(channel))
@@ -118,9 +134,9 @@ def _note_failure(channel: str) -> None:
     key = _key("failures", channel)
     cache.add(key, 0, timeout=MEMORY.total_seconds())
     failures = cache.incr(key)
+    cache.touch(key, timeout=MEMORY.total_seconds())
     if failures < FAILURES:
         return
-    cache.touch(key, timeout=MEMORY.total_seconds())
     cache.set(_key("pause", channel), True, timeout=PAUSE.total_seconds())
     if failures == FAILURES:
         logger.error("channel=%s paused: the provider failed %d times in a row", channel, failures)

@@ -8,6 +8,7 @@ transaction of the caller's they raise ``TransactionOpen``.
 from __future__ import annotations
 
 import logging
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -74,18 +75,19 @@ def start_verification(
     number = parse_number(number)
     key = key or uuid4()
     try:
-        order = _order_start(number, purpose=purpose, channel=channel, now=now)
-        attempt = _begin(order, purpose=purpose, visitor=visitor, key=key)
+        with _line(now=now):
+            order = _order_start(number, purpose=purpose, channel=channel, now=now)
+            attempt = _begin(order, purpose=purpose, visitor=visitor, key=key)
+            signals.verification_started.send_robust(
+                sender=Verification, verification=attempt.verification, attempt=attempt
+            )
+            _dial(attempt)
     except (CooldownActive, NumberBlocked, ChannelUnavailable, LinesBusy, IntegrityError):
         # The same form again: the other request won the number's row, and has committed.
         verification = _begun_before(key, number=number, purpose=purpose)
         if verification is None:
             raise
         return verification
-    signals.verification_started.send_robust(
-        sender=Verification, verification=attempt.verification, attempt=attempt
-    )
-    _dial(attempt)
     return attempt.verification
 
 
@@ -100,9 +102,10 @@ def resend(
     now = timezone.now()
     _refuse_other_user(verification, visitor=visitor)
     channel = channel or next_channel(verification)
-    order = _order_resend(verification, channel=channel, now=now)
-    attempt = _repeat(order, verification=verification)
-    _dial(attempt)
+    with _line(now=now):
+        order = _order_resend(verification, channel=channel, now=now)
+        attempt = _repeat(order, verification=verification)
+        _dial(attempt)
     return attempt
 
 
@@ -190,7 +193,7 @@ def _first_channel(wanted: str | None) -> str:
 def _order_start(number: str, *, purpose: str, channel: str | None, now: datetime) -> Order:
     # Everything that may be refused without a row is refused before there is one.
     first = _first_channel(channel)
-    lines.refuse_if_busy(first, now=now)
+    lines.refuse_if_paused(first, now=now)
     reserved = limits.estimate_price(number, channel=first, now=now)
     is_decoy = _needs_decoy(number, purpose=purpose)
     phone = _known_phone(number)
@@ -203,7 +206,7 @@ def _order_resend(verification: Verification, *, channel: str, now: datetime) ->
         call = verification.attempts.carrying_call().first()
     if channel not in _channels(with_call=call is not None):
         raise ChannelUnavailable()
-    lines.refuse_if_busy(channel, now=now)
+    lines.refuse_if_paused(channel, now=now)
     phone, is_decoy = verification.phone, verification.is_decoy
     reserved = limits.estimate_price(phone.number, channel=channel, now=now)
     return _order(phone, channel=channel, reserved=reserved, is_decoy=is_decoy, call=call, now=now)
@@ -294,6 +297,11 @@ def _code_fields(order: Order) -> dict[str, Any]:
         }
     is_spoken = order.channel == Channel.VOICE
     return {"code_length": codes.SPOKEN_LENGTH if is_spoken else get_settings().CODE_LENGTH}
+
+
+def _line(*, now: datetime) -> AbstractContextManager[None]:
+    """Keep a line, if this thread is going to dial: a queue's workers have lines of their own."""
+    return lines.reserved(now=now) if get_dialer() is dialing.dial else nullcontext()
 
 
 def _dial(attempt: VerificationAttempt) -> None:

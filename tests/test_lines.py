@@ -51,7 +51,12 @@ def fail(times: int = FAILURES, *, error: Exception | None = None) -> None:
 
 
 def look(channel: str = FLASH_CALL) -> None:
-    lines.refuse_if_busy(channel, now=timezone.now())
+    lines.refuse_if_paused(channel, now=timezone.now())
+
+
+def reserve() -> None:
+    with lines.reserved(now=timezone.now()):
+        call()
 
 
 class TestInFlight:
@@ -64,10 +69,34 @@ class TestInFlight:
             with pytest.raises(NotSent, match="busy"):
                 call()
             with pytest.raises(LinesBusy):
-                look()
+                reserve()
 
         call()
-        look()
+        reserve()
+        assert switchboard.taken == 0
+
+    def test_a_line_that_was_kept_is_the_one_that_is_used(self, flashcall: Any) -> None:
+        flashcall(LINES=1)
+
+        with lines.reserved(now=timezone.now()):
+            call()
+            assert switchboard.taken == 1
+        call()
+
+    def test_a_line_that_another_thread_keeps_is_not_used(self, flashcall: Any) -> None:
+        flashcall(LINES=1)
+        refused: list[Exception] = []
+
+        def try_to_call() -> None:
+            try:
+                call()
+            except NotSent as error:
+                refused.append(error)
+
+        with lines.reserved(now=timezone.now()):
+            run_in_threads(1, try_to_call)
+
+        assert len(refused) == 1
 
     def test_a_call_that_fails_frees_its_line(self, flashcall: Any) -> None:
         flashcall(LINES=1)
@@ -150,6 +179,26 @@ class TestPause:
         fail(FAILURES - 1)
 
         call()
+
+    def test_follows_on_a_quiet_site_too(self, clock: time_machine.Traveller) -> None:
+        for _ in range(FAILURES):
+            fail(1)
+            clock.shift(lines.PAUSE)
+            clock.shift(lines.MEMORY - 2 * lines.PAUSE)
+        fail(1)
+
+        with pytest.raises(LinesBusy):
+            look()
+
+    def test_is_not_put_off_by_numbers_that_cannot_be_called(
+        self, clock: time_machine.Traveller
+    ) -> None:
+        for _ in range(FAILURES):
+            fail(1)
+            fail(1, error=ProviderRefused(ErrorCode.NUMBER_NOT_VALID))
+
+        with pytest.raises(LinesBusy):
+            look()
 
     def test_does_not_follow_from_failures_long_ago(self, clock: time_machine.Traveller) -> None:
         fail(FAILURES - 1)

@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 import traceback
+import tracemalloc
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +19,7 @@ import pytest
 import trustme
 
 from django_flashcall.exceptions import NotSent, OutcomeUnknown, ProviderError
-from django_flashcall.providers.http import MAX_BODY, Wire
+from django_flashcall.providers.http import MAX_BODY, THREAD, Wire
 
 from . import wire
 from .forks import forking, in_a_fork
@@ -323,6 +324,22 @@ class TestOutcomeUnknown:
         assert len(server.requests) == 1
         assert elsewhere.connections == 0
 
+    @pytest.mark.parametrize(
+        "head", [b"HTTP/1.1 302 Found\r\nLocation: /\r\n", b"HTTP/1.1 200 OK\r\n"]
+    )
+    def test_a_bomb_is_not_inflated_not_even_of_a_redirect(
+        self, server: Server, head: bytes
+    ) -> None:
+        bomb = gzip.compress(b" " * 200_000_000, compresslevel=1)
+        server.script = wire.saying(head + b"Content-Encoding: gzip\r\n\r\n" + bomb)
+        tracemalloc.start()
+        with pytest.raises(OutcomeUnknown, match="encoded"):
+            post(server.url)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+
+        assert peak < 10_000_000
+
     def test_a_bad_header_of_the_answer_does_not_place_a_second_call(self, server: Server) -> None:
         lengths = b"Content-Length: 3\r\nContent-Length: 5\r\n"
         server.script = wire.saying(b"HTTP/1.1 200 OK\r\n" + lengths + b"\r\nabcde")
@@ -382,6 +399,15 @@ class TestDeadline:
         server.script = wire.trickling(b"X-Slow: " + b"x" * 40, after=b"HTTP/1.1 200 OK\r\n")
 
         assert seconds_until_unknown(server.url) < 0.8
+
+    def test_no_thread_and_no_socket_outlives_it(self, server: Server) -> None:
+        server.script = wire.trickling(b"X-Slow: " + b"x" * 400, after=b"HTTP/1.1 200 OK\r\n")
+
+        seconds_until_unknown(server.url)
+        began = time.monotonic()
+        wait_for_threads()
+
+        assert time.monotonic() - began < 1
 
     def test_the_last_read_does_not_outlive_it(self, server: Server) -> None:
         head = b"HTTP/1.1 200 OK\r\n\r\n"
@@ -522,6 +548,6 @@ def hang(monkeypatch: pytest.MonkeyPatch, *, until: threading.Event) -> None:
 def wait_for_threads() -> None:
     """Wait until no thread of a call or of the server's scripts runs any more."""
     deadline = time.monotonic() + 10
-    while any("_settle" in t.name or "_serve" in t.name for t in threading.enumerate()):
+    while any(THREAD in t.name or "_serve" in t.name for t in threading.enumerate()):
         assert time.monotonic() < deadline
         time.sleep(0.01)

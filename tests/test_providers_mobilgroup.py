@@ -412,6 +412,13 @@ class TestVoice:
 
 
 class TestSms:
+    @pytest.mark.parametrize("number", ["79999999998", 79999999998, "x"], ids=short)
+    def test_about_another_number_is_unknown(self, server: Server, number: Any) -> None:
+        answer(server, number=number)
+
+        with pytest.raises(OutcomeUnknown, match="another number"):
+            provider_at(server).sms(NUMBER, call_id="1234")
+
     @pytest.mark.parametrize(
         "body",
         [
@@ -419,6 +426,7 @@ class TestSms:
             b'{"result":"ok","id":"1234","price":"2.1"}',
             b'{"result":"ok","id":1234,"number":"79999999999","price":"2.1","code":"1234"}',
             b'{"result":"ok","id":"1234","number":"","price":"2.1","code":""}',
+            b'{"result":"ok","id":"1234","number":79999999999,"price":"2.1"}',
         ],
     )
     def test_need_not_repeat_anything(self, server: Server, body: bytes) -> None:

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import io
 import json
+import logging
+import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -19,6 +22,7 @@ from typing import Any
 
 import requests
 from django.views.decorators.debug import sensitive_variables
+from requests.adapters import HTTPAdapter
 
 from ..exceptions import NotSent, OutcomeUnknown
 
@@ -27,38 +31,91 @@ MAX_BODY = 64 * 1024
 
 HEADERS = {"Accept-Encoding": "identity", "Content-Type": "application/json"}
 
+#: The thread in which a call is made.
+THREAD = "flashcall-wire"
+
 #: We wait so many seconds longer than the total: the socket's own time-out says more than ours.
 GRACE = 0.1
 
 
-class Body(io.BytesIO):
+class Body:
     """What is sent; it knows whether anybody has begun to, and can be withdrawn before.
 
-    Without the body nobody can place a call: it holds the number. ``requests`` and ``http.client``
+    Without the body nobody can place a call: it holds the number. ``requests`` and ``urllib3``
     call ``read()`` for it once the connection stands, TLS and proxies included, and the headers
     are written. So whether it was read tells what is certain, and no list of errors has to be
     complete, nor right about the next version of a library.
     """
 
     def __init__(self, content: bytes) -> None:
-        super().__init__(content)
-        self.was_read = False
-        self._is_withdrawn = False
+        self._content = io.BytesIO(content)
+        self._length = len(content)
         self._turn = Lock()
+        self._is_withdrawn = False
+        self.was_read = False
 
-    def read(self, size: int | None = -1) -> bytes:
+    def __len__(self) -> int:
+        return self._length
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Make ``requests`` take this for a stream; nobody can read it past the guard."""
+        return iter(self.read, b"")
+
+    def read(self, size: int = -1) -> bytes:
         """Give the content out, unless it was withdrawn."""
         with self._turn:
             if self._is_withdrawn:
                 raise TimeoutError("withdrawn")
             self.was_read = True
-        return super().read(size)
+        return self._content.read(size)
 
     def withdraw(self) -> bool:
         """See to it that this is never sent; ``False`` if it may have been."""
         with self._turn:
             self._is_withdrawn = not self.was_read
             return self._is_withdrawn
+
+
+class Plug(HTTPAdapter):
+    """Keeps hold of the socket, so that an answer for which nobody waits can be cut off."""
+
+    socket: socket.socket | None = None
+
+    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
+        """Let the connections of the pool tell what their socket is."""
+        pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
+        plug = self
+
+        class Connection(pool.ConnectionCls):  # type: ignore[misc]
+            def connect(self) -> None:
+                super().connect()
+                plug.socket = self.sock
+
+        pool.ConnectionCls = Connection
+        return pool
+
+    def pull(self) -> None:
+        """Cut the line, whatever still comes along it."""
+        if self.socket is not None:
+            with suppress(OSError):
+                self.socket.shutdown(socket.SHUT_RDWR)
+
+
+class Session(requests.Session):
+    """Looks at no redirect: ``requests`` would read its body whole, however long, to say where."""
+
+    def get_redirect_target(self, response: requests.Response) -> None:
+        """Return nothing; what a redirect means is for ``_read`` to say."""
+
+
+def is_safe(record: logging.LogRecord) -> bool:
+    """Keep what urllib3 says of our calls out of the log where it quotes their answers."""
+    return record.threadName != THREAD
+
+
+# SECURITY: a bad header is quoted as it came, at level WARNING: with a number or a key that it
+# repeats, and on as many lines as it has. What became of the call is logged by ``dialing``.
+logging.getLogger("urllib3.connection").addFilter(is_safe)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,24 +134,29 @@ class Wire:
         Raises ``NotSent`` or ``OutcomeUnknown``. A connection that could not be made is tried
         once more; nothing is repeated after a byte of ``payload`` may have been sent.
         """
-        body = Body(json.dumps(payload).encode())
+        body, plug = Body(json.dumps(payload).encode()), Plug()
         total = self.total_timeout.total_seconds()
         deadline = time.monotonic() + total
-        send = partial(self._send, url, body, headers=headers, deadline=deadline)
+        send = partial(self._send, url, body, plug=plug, headers=headers, deadline=deadline)
         try:
             return _within(total + GRACE, lambda: _twice(send))
-        except TimeoutError as error:
+        except (TimeoutError, RuntimeError) as error:  # the latter if no thread can be started
             kind = NotSent if body.withdraw() else OutcomeUnknown
+            plug.pull()
             raise kind("the answer takes too long") from error
 
     @sensitive_variables()
-    def _send(self, url: str, body: Body, *, headers: Mapping[str, str], deadline: float) -> bytes:
+    def _send(
+        self, url: str, body: Body, *, plug: Plug, headers: Mapping[str, str], deadline: float
+    ) -> bytes:
         if time.monotonic() > deadline:
             raise NotSent("no connection in time")
         # A connection for each call: one that idles in a pool may be closed by the server just
         # when the next call is written to it, and that call would be *unknown*. A handshake
         # is cheap beside a telephone that rings, and nothing is shared by threads or forks.
-        with requests.Session() as session:
+        with Session() as session:
+            for scheme in ("https://", "http://"):
+                session.mount(scheme, plug)
             # SECURITY: no proxies, netrc or certificates from the environment: a netrc would
             # replace our Authorization header, a proxy would read the key.
             session.trust_env = False
@@ -141,7 +203,7 @@ def _within(seconds: float, work: Callable[[], bytes]) -> bytes:
     would hold the visitor for ever, and none of them bounds a look-up of the name.
     """
     outcome: Future[bytes] = Future()
-    Thread(target=_settle, args=(outcome, work), daemon=True).start()
+    Thread(target=_settle, args=(outcome, work), name=THREAD, daemon=True).start()
     try:
         return outcome.result(timeout=seconds)
     finally:
@@ -156,7 +218,8 @@ def _settle(outcome: Future[bytes], work: Callable[[], bytes]) -> None:
 
 
 def _read(response: requests.Response, *, deadline: float) -> bytes:
-    if response.is_redirect or "Content-Encoding" in response.headers:
+    encoding = response.headers.get("Content-Encoding", "identity")
+    if response.is_redirect or encoding.lower() != "identity":
         # Nobody asked for a compressed body: what inflates may inflate without end.
         raise OutcomeUnknown(f"status {response.status_code}, redirected or encoded")
     body = bytearray()

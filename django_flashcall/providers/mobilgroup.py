@@ -102,7 +102,7 @@ class MobilgroupProvider(BaseProvider):
     def sms(self, number: str, *, call_id: str = "", code: str = "") -> Answer:
         """Send the code of the call ``call_id``; the answer need not repeat it."""
         reply = self._ask({"sms": {"id": call_id}}, number="")
-        if reply.get("number") not in (None, "", number.removeprefix("+")):
+        if str(reply.get("number") or number).removeprefix("+") != number.removeprefix("+"):
             raise OutcomeUnknown("the answer is about another number")
         return _answer(reply, code="")
 
