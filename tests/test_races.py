@@ -105,6 +105,12 @@ def approved_verification(phone: Phone) -> Verification:
     return verification
 
 
+@pytest.fixture(autouse=True)
+def a_line_for_everybody(flashcall: Any) -> None:
+    """Let the database decide: a line that is busy would refuse most of them before."""
+    flashcall(LINES=THREADS)
+
+
 @pytest.fixture(params=[False, True], ids=["rows-absent", "rows-present"])
 def rows(request: pytest.FixtureRequest) -> Iterator[None]:
     """Begin with nothing in the database, and with the number and the day there."""
