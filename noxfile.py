@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import zipfile
 from pathlib import Path
@@ -17,6 +18,7 @@ PACKAGE = ROOT / "django_flashcall"
 REPORTS = ROOT / ".nox" / "reports"
 PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
 
+REDIS = os.environ.get("FLASHCALL_TEST_REDIS", "redis://127.0.0.1:6379/15")
 PAIRS = [("3.11", "5.2"), ("3.12", "6.0"), ("3.13", "6.1")]
 MEASURED = "5.2"
 
@@ -136,7 +138,10 @@ def run_suite(
     session.install("-e", ".[test]", f"django~={django}.0", *tools)
     run = "-".join(filter(None, (f"python{session.python}", f"django{django}", database, label)))
     report = f"--junit-xml={REPORTS / run}.xml"
-    session.run(*command, report, *session.posargs, env={"FLASHCALL_TEST_DATABASE": database})
+    env = {"FLASHCALL_TEST_DATABASE": database}
+    if "redis>=5" in tools:
+        env["FLASHCALL_TEST_REDIS"] = REDIS
+    session.run(*command, report, *session.posargs, env=env)
 
 
 def check_catalogue(session: nox.Session, catalogue: Path, fresh: Path) -> None:

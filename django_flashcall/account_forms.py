@@ -15,7 +15,7 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from . import notes, proofs
-from .exceptions import VerificationEnded
+from .exceptions import StartRefused, VerificationEnded
 from .forms import CodeForm, PhoneForm, StartForm
 from .models import Phone
 from .phone import mask
@@ -36,16 +36,10 @@ class ChangeForm(PhoneForm):
     url_name = "django_flashcall:change"
 
 
-class OwnNumberField(forms.ChoiceField):
-    """One of a user's own numbers, which are shown masked."""
-
-    widget = forms.RadioSelect
-
-
 class ReauthenticateForm(StartForm):
     """Has one of the user's own numbers called; the latest if none is chosen."""
 
-    phone = OwnNumberField(label=_("Number to call"), required=False)
+    phone = forms.ChoiceField(label=_("Number to call"), required=False, widget=forms.RadioSelect)
 
     purpose = Purpose.REAUTHENTICATE
     url_name = "django_flashcall:reauthenticate"
@@ -71,7 +65,7 @@ class ReauthenticateForm(StartForm):
         """Return the number behind the choice."""
         chosen = [phone for phone in self.phones if str(phone.pk) == subject]
         if not self.phones:
-            raise VerificationEnded()
+            raise StartRefused(_("You have no number yet. Confirm one first."))
         return (chosen or self.phones)[0].number
 
 
@@ -93,33 +87,41 @@ class ProofForm(CodeForm):
 
     phone: Phone
 
+    def finish(self) -> None:
+        """Use the approval up, and note in the session that a number was proved just now."""
+        self.phone = self.prove(self.request.user)  # type: ignore[arg-type]
+        notes.note(self.request, notes.PROOF)
+
+    def prove(self, user: AbstractBaseUser) -> Phone:
+        """Do what the number was proved for, and return it."""
+        raise NotImplementedError
+
 
 class ConfirmCodeForm(ProofForm):
     """Makes the number one of the user's."""
 
-    def finish(self) -> None:
+    def prove(self, user: AbstractBaseUser) -> Phone:
         """Raise ``NumberTaken`` if it belongs to another user."""
-        self.phone = proofs.confirm_number(self.verification, user=self.request.user)  # type: ignore[arg-type]
+        return proofs.confirm_number(self.verification, user=user)
 
 
 class ChangeCodeForm(ProofForm):
     """Makes the number the user's only one."""
 
-    def finish(self) -> None:
+    def prove(self, user: AbstractBaseUser) -> Phone:
         """Raise ``NumberTaken`` if it belongs to another user."""
-        self.phone = proofs.change_number(self.verification, user=self.request.user)  # type: ignore[arg-type]
+        return proofs.change_number(self.verification, user=user)
 
 
 class ReauthenticateCodeForm(ProofForm):
-    """Notes in the session that the number was proved just now."""
+    """Proves once more that the number is the user's."""
 
-    def finish(self) -> None:
-        """Raise ``VerificationEnded`` if the number is not the user's any more."""
-        self.phone = proofs.prove_again(self.verification, user=self.request.user)  # type: ignore[arg-type]
-        notes.note(self.request, notes.PROOF)
+    def prove(self, user: AbstractBaseUser) -> Phone:
+        """Raise ``VerificationEnded`` if it is not the user's any more."""
+        return proofs.prove_again(self.verification, user=user)
 
 
-class SecondStepCodeForm(ProofForm):
+class SecondStepCodeForm(CodeForm):
     """Finds the user whose password was right, and who has proved his number now."""
 
     def finish(self) -> None:
@@ -127,6 +129,5 @@ class SecondStepCodeForm(ProofForm):
         user = notes.held_user(self.request)
         if user is None:
             raise VerificationEnded()
-        purpose = Purpose.SECOND_STEP
-        self.phone = proofs.prove_again(self.verification, user=user, purpose=purpose)
+        proofs.prove_again(self.verification, user=user, purpose=Purpose.SECOND_STEP)
         self.user = user

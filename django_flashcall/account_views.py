@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
-from urllib.parse import urlencode
 
 from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.forms import AuthenticationForm
@@ -18,9 +17,8 @@ from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
-from django.urls import reverse
 
-from . import notes, proofs
+from . import door, notes, proofs
 from .account_forms import (
     ChangeCodeForm,
     ChangeForm,
@@ -57,9 +55,8 @@ class ConfirmCodeView(LoginRequiredMixin, CodeView):
     code_url_name = "django_flashcall:confirm_code"
 
     def form_valid(self, form: Any) -> HttpResponse:
-        """Note the proof, and go where the user wanted to."""
+        """Go where the user wanted to."""
         success_url = self.get_success_url()
-        notes.note(self.request, notes.PROOF)
         self.proved(form.phone)
         return HttpResponseRedirect(success_url)
 
@@ -92,7 +89,7 @@ class ChangeView(ConfirmView):
         """Send the user to prove his number, or to log in again where he has none."""
         here = self.request.get_full_path()
         if proofs.numbers_of(self.request.user):  # type: ignore[arg-type]
-            return redirect(_with_next("django_flashcall:reauthenticate", here))
+            return redirect(door.way_to("django_flashcall:reauthenticate", next_url=here))
         return redirect_to_login(here)
 
 
@@ -128,7 +125,8 @@ class ReauthenticateView(LoginRequiredMixin, LoginView):
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Show whom we will call; who has no number confirms one first."""
         if not self.get_form().phones:
-            return redirect(_with_next("django_flashcall:confirm", self.get_redirect_url()))
+            next_url = self.get_redirect_url()
+            return redirect(door.way_to("django_flashcall:confirm", next_url=next_url))
         return super().get(request, *args, **kwargs)
 
     def get_initial(self) -> dict[str, Any]:
@@ -163,7 +161,7 @@ class SecondStepMixin:
             return super().form_valid(form)  # type: ignore[misc,no-any-return]
         notes.hold(self.request, user)
         next_url = self.get_redirect_url()  # type: ignore[attr-defined]
-        return redirect(_with_next("django_flashcall:second_step", next_url))
+        return redirect(door.way_to("django_flashcall:second_step", next_url=next_url))
 
     def needs_second_step(self, user: AbstractBaseUser) -> bool:
         """Tell whether the password is not enough for ``user``."""
@@ -197,8 +195,3 @@ class SecondStepCodeView(CodeView):
     code_url_name = "django_flashcall:second_step_code"
     # SECURITY: who only knows the password must not learn the number.
     shows_number = False
-
-
-def _with_next(url_name: str, next_url: str) -> str:
-    query = f"?{urlencode({'next': next_url})}" if next_url else ""
-    return f"{reverse(url_name)}{query}"

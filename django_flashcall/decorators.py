@@ -6,16 +6,14 @@ from collections.abc import Callable
 from datetime import timedelta
 from functools import wraps
 from typing import Any
-from urllib.parse import urlencode
 
 from django.contrib.auth.views import redirect_to_login
 from django.db import transaction
 from django.http import HttpRequest, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
-from django.urls import reverse
 
-from . import notes
+from . import door, notes
 
 View = Callable[..., HttpResponseBase]
 
@@ -68,5 +66,5 @@ def ask_for_proof(
         return redirect_to_login(request.get_full_path())
     if notes.was_noted(request, notes.PROOF, max_age=max_age):
         return None
-    query = urlencode({"next": request.get_full_path()})
-    return redirect(f"{reverse('django_flashcall:reauthenticate')}?{query}")
+    here = request.get_full_path()
+    return redirect(door.way_to("django_flashcall:reauthenticate", next_url=here))

@@ -79,7 +79,7 @@ def _place(provider: BaseProvider, attempt: VerificationAttempt, *, code: str) -
         raise NotSent("nobody waits for it any more")
     if attempt.verification.is_decoy:
         return Answer(id="decoy", price=NOTHING, code=code)
-    with lines.line(attempt.channel):
+    with lines.line(attempt.channel, patience=provider.deadline):
         answer = _call(provider, attempt, code=code)
         _refuse_unusable(answer, attempt, known=code or attempt.code_digest)
         return answer

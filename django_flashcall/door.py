@@ -11,10 +11,12 @@ import logging
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django_ratelimit.core import get_usage
@@ -96,6 +98,12 @@ def wanted_url(request: HttpRequest) -> str:
 def next_url_of(request: HttpRequest, key: UUID) -> str:
     """Return where the visitor wanted to go; empty if nowhere."""
     return _remembered(request).get(str(key), "")
+
+
+def way_to(url_name: str, *, next_url: str) -> str:
+    """Return the address of a page of ours, from which the visitor goes on to ``next_url``."""
+    query = f"?{urlencode({'next': next_url})}" if next_url else ""
+    return f"{reverse(url_name)}{query}"
 
 
 def remembered_keys(request: HttpRequest) -> list[str]:

@@ -113,9 +113,9 @@ class StartForm(forms.Form):
         if "key" in self.errors:
             self._renew_key()
         if not self.errors:
-            number, key = self.number_of(cleaned[self.subject]), cleaned["key"]
             try:
-                self.verification = self._pending(number) or self._start(number, key)
+                number = self.number_of(cleaned[self.subject])
+                self.verification = self._pending(number) or self._start(number, cleaned["key"])
             except FlashCallError as error:
                 self._refuse(error)
             else:

@@ -88,16 +88,18 @@ def reserved(*, now: datetime) -> Iterator[None]:
 
 
 @contextmanager
-def line(channel: str) -> Iterator[None]:
+def line(channel: str, *, patience: timedelta = PAUSE) -> Iterator[None]:
     """Hold a line while the provider is asked; raise ``NotSent`` if none is to be had.
 
-    What the block raises tells how the provider does.
+    What the block raises tells how the provider does. While the one call that ends a pause waits
+    for its answer, for ``patience`` at most, no other is let through.
     """
     is_reserved = getattr(mine, "is_reserved", False)
     if not (is_reserved or switchboard.take(limit=get_settings().LINES)):
         raise NotSent("all lines are busy")
     try:
-        if _ask_cache(lambda: _may_ask(channel)) is False:  # None: the cache is dead
+        may_ask = _ask_cache(lambda: _may_ask(channel, patience=patience))
+        if may_ask is False:  # None: the cache is dead
             raise NotSent("the provider fails, calls are paused")
         with _observed(channel):
             yield
@@ -122,24 +124,34 @@ def _observed(channel: str) -> Iterator[None]:
         _ask_cache(lambda: _note_answer(channel))
 
 
-def _may_ask(channel: str) -> bool:
+def _may_ask(channel: str, *, patience: timedelta) -> bool:
     if cache.get(_key("failures", channel), 0) < FAILURES:
         return True
     # While this key lives nobody calls. After that the first to add it again is the one that
     # tries, and the others find it there.
-    return cache.add(_key("pause", channel), True, timeout=PAUSE.total_seconds())
+    return cache.add(_key("pause", channel), True, timeout=max(PAUSE, patience).total_seconds())
 
 
 def _note_failure(channel: str) -> None:
-    key = _key("failures", channel)
-    cache.add(key, 0, timeout=MEMORY.total_seconds())
-    failures = cache.incr(key)
-    cache.touch(key, timeout=MEMORY.total_seconds())
+    failures = _count_failure(channel)
     if failures < FAILURES:
         return
-    cache.set(_key("pause", channel), True, timeout=PAUSE.total_seconds())
-    if failures == FAILURES:
+    key, seconds = _key("pause", channel), PAUSE.total_seconds()
+    if cache.add(key, True, timeout=seconds):
         logger.error("channel=%s paused: the provider failed %d times in a row", channel, failures)
+    else:
+        cache.touch(key, timeout=seconds)
+
+
+def _count_failure(channel: str) -> int:
+    key = _key("failures", channel)
+    cache.add(key, 0, timeout=MEMORY.total_seconds())
+    try:
+        failures = cache.incr(key)
+    except ValueError:
+        return 0  # it has just expired, or this is a cache that keeps nothing
+    cache.touch(key, timeout=MEMORY.total_seconds())
+    return failures
 
 
 def _note_answer(channel: str) -> None:

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from math import ceil
 from typing import Any
-from urllib.parse import urlencode
 from uuid import UUID
 
 from django import forms
@@ -19,7 +18,6 @@ from django.contrib.auth.views import RedirectURLMixin
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, resolve_url
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.utils.functional import cached_property
@@ -185,9 +183,7 @@ class CodeView(NonAtomicMixin, RedirectURLMixin, FormView):
         """Give the verification up, and ask for a number again, to go where one wanted to."""
         if self.verification.state(now=timezone.now()) == "pending":
             services.cancel(self.verification)
-        start_page, next_url = reverse(self.start_url_name), self.get_redirect_url()
-        query = f"?{urlencode({'next': next_url})}" if next_url else ""
-        return redirect(f"{start_page}{query}")
+        return redirect(door.way_to(self.start_url_name, next_url=self.get_redirect_url()))
 
     def refused(self, error: FlashCallError) -> HttpResponse:
         """Say on the page why there is no further call."""

@@ -382,6 +382,17 @@ class TestProvingAgain:
 
         assert page.text == "sensitive"
 
+    def test_tells_who_lost_the_number_meanwhile_to_confirm_one_first(
+        self, browser: Browser, phone: Phone, outbox: Outbox
+    ) -> None:
+        browser.open(AGAIN)
+        phone.delete()
+
+        page = browser.press("Call me")
+
+        assert "You have no number yet. Confirm one first." in page.text
+        assert not outbox
+
     def test_is_not_for_strangers(self) -> None:
         assert Browser().open("/sensitive/").title == "Log in by phone"
         assert Browser().open(AGAIN).title == "Log in by phone"

@@ -103,6 +103,8 @@ def certified(**certificate: Any) -> Arrange:
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 HEAD = b"HTTP/1.1 200 OK\r\n"
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 GOOD_BODY = json.dumps(OK).encode()
 GOOD = wire.response(GOOD_BODY)
 CUT = GOOD[:-10]
@@ -171,6 +173,17 @@ FAULTS: dict[str, tuple[Arrange, int, Outcome]] = {
     "a hang in the head": (does(wire.pausing(HEAD, seconds=5)), 1, NOBODY_KNOWS),
     "headers byte by byte": (does(wire.trickling(b"X: " + b"x" * 90, after=HEAD)), 1, NOBODY_KNOWS),
     "a body byte by byte": (does(wire.trickling(b" " * 90, after=HEAD + b"\r\n")), 1, NOBODY_KNOWS),
+    "a 100 Continue without end": (
+        does(wire.repeating(CONTINUE, after=CONTINUE)),
+        1,
+        NOBODY_KNOWS,
+    ),
+    "chunks without end": (does(wire.repeating(b"1\r\n \r\n", after=CHUNKED)), 1, NOBODY_KNOWS),
+    "trailers without end": (
+        does(wire.repeating(b"X: x\r\n", after=CHUNKED + b"0\r\n")),
+        1,
+        NOBODY_KNOWS,
+    ),
     "hanging up": (does(wire.hanging_up), 1, NOBODY_KNOWS),
     "a reset after reading": (does(wire.resetting_after(b"")), 1, NOBODY_KNOWS),
     "a reset in the body": (does(wire.resetting_after(CUT)), 1, NOBODY_KNOWS),

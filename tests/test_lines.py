@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
 import time_machine
+from django.core.cache import cache
 from django.core.cache.backends.base import BaseCache
+from django.core.management import call_command
 from django.utils import timezone
 
 from django_flashcall import lines
@@ -234,6 +238,17 @@ class TestPause:
 
         call()
 
+    def test_lets_no_second_call_try_while_the_first_waits_for_its_answer(
+        self, clock: time_machine.Traveller
+    ) -> None:
+        fail()
+        clock.shift(PAUSE)
+
+        with lines.line(FLASH_CALL, patience=3 * PAUSE):
+            clock.shift(2 * PAUSE)
+            with pytest.raises(NotSent, match="paused"):
+                call()
+
     def test_goes_on_if_that_one_fails(self, clock: time_machine.Traveller) -> None:
         fail()
         for _ in range(3):
@@ -289,6 +304,57 @@ class TestPause:
         call()
 
         assert "lines unobserved: ConnectionRefusedError" in caplog.text
+
+
+REDIS = os.environ.get("FLASHCALL_TEST_REDIS", "")
+CACHES = {
+    "local memory": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
+    "files": {"BACKEND": "django.core.cache.backends.filebased.FileBasedCache"},
+    "database": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "caches"},
+    "redis": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS},
+}
+NO_REDIS = "name a Redis server, such as FLASHCALL_TEST_REDIS=redis://127.0.0.1:6379/15"
+KINDS = [
+    pytest.param(kind, marks=pytest.mark.skipif(kind == "redis" and not REDIS, reason=NO_REDIS))
+    for kind in CACHES
+]
+
+
+@pytest.mark.django_db
+class TestCaches:
+    @pytest.fixture(params=KINDS)
+    def cached(self, request: pytest.FixtureRequest, settings: Any, tmp_path: Path) -> None:
+        kind = {"LOCATION": str(tmp_path), **CACHES[request.param]}
+        settings.CACHES = {"default": {**kind, "KEY_PREFIX": f"flashcall-{os.getpid()}"}}
+        if request.param == "database":
+            call_command("createcachetable")
+        cache.clear()
+
+    @pytest.mark.usefixtures("cached")
+    def test_of_every_kind_know_of_a_pause(
+        self, clock: time_machine.Traveller, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        fail()
+        with pytest.raises(LinesBusy):
+            look()
+
+        cache.delete("flashcall.pause.flash_call")  # as if the time were over: Redis has its own
+        look()
+        with lines.line(FLASH_CALL), pytest.raises(NotSent, match="paused"):
+            call()
+        call()
+        assert [record.levelname for record in caplog.records] == ["ERROR", "WARNING"]
+
+    def test_that_keep_nothing_stop_nobody_and_are_no_reason_to_complain(
+        self, settings: Any, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
+
+        fail(2 * FAILURES)
+        look()
+        call()
+
+        assert not caplog.records
 
 
 def run_in_threads(count: int, work: Any) -> None:

@@ -409,6 +409,18 @@ class TestDeadline:
 
         assert time.monotonic() - began < 1
 
+    def test_without_a_thread_nothing_is_sent(
+        self, server: Server, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(self: threading.Thread) -> None:
+            raise RuntimeError("can't start new thread")
+
+        with monkeypatch.context() as patch, pytest.raises(NotSent, match="no thread"):
+            patch.setattr(threading.Thread, "start", refuse)
+            post(server.url)
+
+        assert server.connections == 0
+
     def test_the_last_read_does_not_outlive_it(self, server: Server) -> None:
         head = b"HTTP/1.1 200 OK\r\n\r\n"
         server.script = wire.pausing(head, b"{", seconds=0.7)

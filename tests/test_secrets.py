@@ -42,7 +42,11 @@ def fail(server: Server, *, auth: str, debug: bool, settings: Any) -> str:
     settings.DEBUG = debug
     settings.FLASHCALL = {"OPTIONS": {"api_key": KEY}}
     waits = {"read_timeout": timedelta(seconds=0.2), "total_timeout": timedelta(seconds=0.4)}
-    provider = MobilgroupProvider(api_key=KEY, url=server.url, auth=auth, **waits)
+    return report_on(MobilgroupProvider(api_key=KEY, url=server.url, auth=auth, **waits))
+
+
+def report_on(provider: MobilgroupProvider) -> str:
+    """Let ``provider`` call, in vain, and return what Django shows of it."""
     with pytest.raises(ProviderError) as caught:
         provider.flash_call(NUMBER, length=4)
     reporter = ExceptionReporter(RequestFactory().get("/"), *caught._excinfo)
@@ -68,6 +72,15 @@ def test_a_call_that_was_not_placed_shows_no_key(settings: Any) -> None:
         server = Server(url=url, script=wire.silence)
         for debug in (True, False):
             assert KEY not in fail(server, auth="body", debug=debug, settings=settings)
+
+
+@pytest.mark.parametrize("debug", [True, False], ids=["debug page", "mail to the admins"])
+def test_an_error_of_the_wire_shows_no_password_of_a_proxy(debug: bool, settings: Any) -> None:
+    settings.DEBUG = debug
+    with wire.closed_port() as url:
+        proxies = {"http": Secret(url.replace("http://", f"http://me:{KEY}@"))}
+        provider = MobilgroupProvider(api_key="key", url="http://127.0.0.1:1/", proxies=proxies)
+        assert KEY not in report_on(provider)
 
 
 def test_a_secret_is_a_text_that_does_not_show_in_what_holds_it() -> None:

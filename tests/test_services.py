@@ -358,6 +358,18 @@ def test_the_same_key_finds_its_call_while_all_lines_are_busy(flashcall: Any) ->
         assert start(key=key) == first
 
 
+@pytest.mark.usefixtures("busy")
+def test_a_form_that_found_all_lines_busy_can_be_sent_again(
+    flashcall: Any, outbox: list[Delivery]
+) -> None:
+    key = uuid4()
+    with pytest.raises(LinesBusy):
+        start(key=key)
+    flashcall(LINES=2)
+    assert start(key=key) == start(key=key)
+    assert len(outbox) == 1
+
+
 def test_a_resend_while_all_lines_are_busy_costs_no_attempt(
     clock: time_machine.Traveller, flashcall: Any, visitor: Visitor
 ) -> None:

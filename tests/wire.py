@@ -133,6 +133,17 @@ def trickling(data: bytes, *, after: bytes = b"", every: float = 0.05) -> Script
     return script
 
 
+def repeating(data: bytes, *, after: bytes) -> Script:
+    """Send ``after``, then ``data`` again and again until nobody listens any more."""
+
+    def script(connection: socket.socket, ended: threading.Event) -> None:
+        connection.sendall(after)
+        while not ended.wait(0.01):
+            connection.sendall(data)
+
+    return script
+
+
 def pausing(*pieces: bytes, seconds: float) -> Script:
     """Send the ``pieces`` with a pause before each but the first, then keep the line open."""
 

@@ -25,6 +25,7 @@ from django.views.decorators.debug import sensitive_variables
 from requests.adapters import HTTPAdapter
 
 from ..exceptions import NotSent, OutcomeUnknown
+from .base import Secret
 
 #: A good answer has about a hundred bytes.
 MAX_BODY = 64 * 1024
@@ -140,10 +141,12 @@ class Wire:
         send = partial(self._send, url, body, plug=plug, headers=headers, deadline=deadline)
         try:
             return _within(total + GRACE, lambda: _twice(send))
-        except (TimeoutError, RuntimeError) as error:  # the latter if no thread can be started
+        except TimeoutError as error:
             kind = NotSent if body.withdraw() else OutcomeUnknown
             plug.pull()
             raise kind("the answer takes too long") from error
+        except RuntimeError as error:
+            raise NotSent("no thread can be started") from error
 
     @sensitive_variables()
     def _send(
@@ -166,7 +169,7 @@ class Wire:
                 data=body,
                 headers={**HEADERS, **headers},
                 timeout=self._timeouts(deadline),
-                proxies=dict(self.proxies),
+                proxies={scheme: Secret(proxy) for scheme, proxy in self.proxies.items()},
                 # SECURITY: a redirect would carry the key and the number to somebody else.
                 allow_redirects=False,
                 stream=True,
