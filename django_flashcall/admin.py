@@ -19,6 +19,7 @@ from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from . import proofs
 from .clock import day_of, local_time
 from .conf import get_settings
 from .exceptions import NumberRefused
@@ -223,7 +224,7 @@ class PhoneAdmin(ReadOnly, NumberColumn):
     search_fields = ["number"]
     search_help_text = VerificationAdmin.search_help_text
     show_full_result_count = False
-    actions = ["block", "unblock"]
+    actions = ["block", "unblock", "release"]
 
     def has_block_permission(self, request: HttpRequest) -> bool:
         """Let those block who could change a number, were it not evidence."""
@@ -243,6 +244,17 @@ class PhoneAdmin(ReadOnly, NumberColumn):
         self._log(request, phones.exclude(blocked_at=None), message="Unblocked.")
         count = phones.unblock()
         text = ngettext("%d number was unblocked.", "%d numbers were unblocked.", count)
+        self.message_user(request, text % count, messages.SUCCESS)
+
+    @admin.action(
+        description=_("Release: these numbers are nobody's any more"), permissions=["block"]
+    )
+    def release(self, request: HttpRequest, phones: Any) -> None:
+        """Part the chosen numbers from their users, as when a carrier gave them to others."""
+        owned = phones.exclude(user=None)
+        self._log(request, owned, message="Released.")
+        count = proofs.release_numbers(owned)
+        text = ngettext("%d number was released.", "%d numbers were released.", count)
         self.message_user(request, text % count, messages.SUCCESS)
 
     def _log(self, request: HttpRequest, phones: Any, *, message: str) -> None:

@@ -20,7 +20,7 @@ from django.core.cache import cache
 
 from .conf import get_settings
 from .exceptions import LinesBusy, NotSent, ProviderRefused
-from .words import ERRORS_OF_THE_ACCOUNT
+from .words import ERRORS_OF_THE_ACCOUNT, Channel
 
 logger = logging.getLogger(__name__)
 
@@ -69,6 +69,12 @@ def refuse_if_paused(channel: str, *, now: datetime) -> None:
     """Raise ``LinesBusy`` while the provider is not asked, before anything is claimed."""
     if _ask_cache(lambda: cache.get(_key("pause", channel))):
         raise LinesBusy(retry_at=now + PAUSE)
+
+
+def forget() -> None:
+    """Forget all failures and pauses, as the tests of a site do."""
+    marks = [_key(what, channel) for what in ("failures", "pause") for channel in Channel]
+    _ask_cache(lambda: cache.delete_many(marks))
 
 
 @contextmanager

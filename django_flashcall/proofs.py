@@ -18,6 +18,7 @@ from . import signals
 from .conf import get_settings
 from .exceptions import NumberTaken, VerificationEnded
 from .models import Phone, Verification
+from .querysets import PhoneQuerySet
 from .transactions import in_own_transaction
 from .words import Purpose
 
@@ -54,6 +55,16 @@ def prove_again(
     return verification.phone
 
 
+def release_numbers(phones: PhoneQuerySet[Phone]) -> int:
+    """Make these numbers nobody's, as when they changed hands; the users keep all else.
+
+    Returns how many they were. A site's own ``USER_PHONE_FIELD`` stays as it is.
+    """
+    # SECURITY: a call to the number that is under way must open nothing any more.
+    Verification.objects.filter(phone__in=phones).cancel()
+    return phones.release()
+
+
 def numbers_of(user: AbstractBaseUser) -> list[Phone]:
     """Return the numbers that ``user`` has proved, the latest proof first."""
     return list(
@@ -81,9 +92,7 @@ def _change(verification: Verification, *, user: AbstractBaseUser) -> tuple[Phon
     phone = _claim(verification, user=user)
     others = Phone.objects.filter(user=user.pk).exclude(pk=phone.pk)
     released = list(others)
-    # SECURITY: a call to the old number that is under way must open nothing any more.
-    Verification.objects.filter(phone__in=released).cancel()
-    others.release()
+    release_numbers(others)
     return phone, released
 
 

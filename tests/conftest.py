@@ -15,6 +15,8 @@ from django_flashcall.providers import locmem
 from django_flashcall.simulator.testing import RunningSimulator, running_simulator
 from tests import wire
 
+pytest_plugins = ["django_flashcall.contrib.pytest"]
+
 
 @pytest.fixture(autouse=True)
 def clean_slate() -> Iterator[None]:

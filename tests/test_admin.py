@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from django_flashcall.models import Phone, Price
-from django_flashcall.words import AttemptStatus, Channel
+from django_flashcall.words import AttemptStatus, Channel, VerificationStatus
 from tests.factories import (
     AttemptFactory,
     PhoneFactory,
@@ -131,6 +131,20 @@ def test_numbers_are_blocked_and_unblocked_and_that_is_logged(admin_client: Clie
     phone.refresh_from_db()
     assert phone.blocked_at is None
     assert LogEntry.objects.count() == 2
+
+
+def test_a_number_that_changed_hands_is_released(admin_client: Client) -> None:
+    phone, other = PhoneFactory(user=UserFactory()), PhoneFactory(user=UserFactory())
+    called = VerificationFactory(phone=phone)
+    chosen = {"action": "release", "_selected_action": [phone.pk, PhoneFactory().pk]}
+    page = admin_client.post(f"{ROOT}/phone/", chosen, follow=True)
+    assert "1 number was released." in page.text
+    for row in (phone, other, called):
+        row.refresh_from_db()
+    assert (phone.user, phone.verified_at) == (None, None)
+    assert called.status == VerificationStatus.CANCELED
+    assert other.user is not None
+    assert LogEntry.objects.get().get_change_message() == "Released."
 
 
 def test_who_may_only_look_cannot_block(operator: Client) -> None:

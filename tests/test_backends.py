@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from asgiref.sync import async_to_sync
 from django.contrib.auth import aauthenticate, authenticate, get_user_model
+from django.contrib.auth.hashers import MD5PasswordHasher
 from django.contrib.auth.models import AbstractBaseUser, Permission
 from django.contrib.auth.signals import user_login_failed
 from django.db import transaction
@@ -370,3 +371,53 @@ def test_a_number_that_is_registered_elsewhere_at_this_moment_makes_no_second_us
     assert verification.refusal is not None
     assert verification.refusal.code == "unproven"
     assert get_user_model().objects.count() == 1
+
+
+# --- beside a password -------------------------------------------------------------------------
+
+PHONE = "django_flashcall.backends.PhoneBackend"
+DJANGO = "django.contrib.auth.backends.ModelBackend"
+
+
+class CountingHasher(MD5PasswordHasher):
+    """Counts what costs a server its time."""
+
+    algorithm = "counting"
+    count = 0
+
+    def encode(self, password: str, salt: str) -> str:
+        """Hash, and count."""
+        type(self).count += 1
+        return super().encode(password, salt)
+
+
+@pytest.fixture(params=[[PHONE, DJANGO], [DJANGO, PHONE], [PHONE]], ids=["first", "last", "alone"])
+def backends(request: pytest.FixtureRequest, settings: Any) -> list[str]:
+    settings.AUTHENTICATION_BACKENDS = request.param
+    settings.PASSWORD_HASHERS = ["tests.test_backends.CountingHasher"]
+    order: list[str] = request.param
+    return order
+
+
+def hashes_of(**credentials: Any) -> int:
+    CountingHasher.count = 0
+    authenticate(None, **credentials)
+    return CountingHasher.count
+
+
+def test_a_password_is_hashed_once_wherever_the_backend_stands(backends: list[str]) -> None:
+    user: Any = UserFactory()
+    user.set_password("right")
+    user.save()
+    once = 1 if DJANGO in backends else 0
+    assert hashes_of(username=user.username, password="right") == once
+    assert hashes_of(username=user.username, password="wrong") == once
+    assert hashes_of(username="nobody", password="wrong") == once
+
+
+def test_a_login_by_phone_hashes_nothing(backends: list[str]) -> None:
+    verification = approved_for(UserFactory())
+    assert hashes_of(verification=verification) == 0
+    assert hashes_of(verification=verification) == 0
+    verification.refresh_from_db()
+    assert verification.consumed_at is not None

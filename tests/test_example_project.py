@@ -131,3 +131,16 @@ def test_a_taken_port_is_a_clear_error(demo: Demo) -> None:
     assert second.returncode == 1
     assert "Choose another one with --port" in second.stderr
     assert "Traceback" not in second.stderr
+
+
+def test_its_own_tests_pass() -> None:
+    tests = subprocess.run(
+        [sys.executable, str(EXAMPLE / "manage.py"), "test", "example"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env=ENVIRONMENT,
+    )
+    assert tests.returncode == 0, tests.stderr
+    assert re.search(r"Ran [1-9]\d* tests", tests.stderr)

@@ -37,11 +37,11 @@ def test_both_languages_have_the_same_five_steps() -> None:
 
 
 @pytest.mark.django_db
-def test_the_example_of_a_test_passes_as_it_is_printed(client: Any, settings: Any) -> None:
-    printed = README.split("use ``django_flashcall.providers.locmem.LocMemProvider``::\n")[1]
+def test_the_example_of_a_test_passes_as_it_is_printed(client: Any, phone_outbox: Any) -> None:
+    printed = README.split("in your ``conftest.py``)::\n")[1]
     names: dict[str, Any] = {}
-    exec(dedent(printed.split("\n  Clear ")[0]), names)  # noqa: S102
-    names["test_login"](client, settings)
+    exec(dedent(printed.split("\n  `docs/testing")[0]), names)  # noqa: S102
+    names["test_login"](client, phone_outbox)
 
 
 def test_the_example_of_a_view_compiles() -> None:

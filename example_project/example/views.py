@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.decorators import login_required
@@ -65,6 +66,10 @@ def secret(request: HttpRequest) -> HttpResponse:
 
 
 class PasswordView(SecondStepMixin, LoginView):
-    """Asks for a password, and then for the number as a second step."""
+    """Asks for a password, and then for the number as a second step; or for the number alone."""
 
     template_name = "example/password.html"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Show the other way in beside this one."""
+        return super().get_context_data(**kwargs, phone_form=PhoneForm(self.request))

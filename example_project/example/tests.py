@@ -1,0 +1,77 @@
+"""How a site tests its phone login: ``python example_project/manage.py test example``."""
+
+from __future__ import annotations
+
+from django.contrib.auth import get_user_model
+from django.test import TestCase
+
+from django_flashcall.testing import PhoneTestMixin
+
+NUMBER = "+7 999 123-45-67"
+PASSWORD = "for show"
+
+
+class VisitorTest(PhoneTestMixin, TestCase):
+    """Somebody comes for the first time."""
+
+    def test_logs_in_by_phone_and_sees_the_number(self) -> None:
+        """The package's own pages, at one go."""
+        self.log_in_by_phone(NUMBER)
+
+        self.assertContains(self.client.get("/account/"), NUMBER)
+
+    def test_logs_in_on_the_page_of_the_site(self) -> None:
+        """A page of the site's own: post to it, and take the code from the outbox."""
+        code_page = self.client.post("/own-login/", {"number": NUMBER})
+        self.client.post(code_page["Location"], {"code": self.outbox[-1].code})
+
+        self.assertContains(self.client.get("/account/"), NUMBER)
+
+    def test_is_called_once_for_a_double_click(self) -> None:
+        """The form's key makes two clicks one call."""
+        key = "6f1ed002-ab55-4d0d-9b1f-8b1d6b1f5a11"
+        for _ in range(2):
+            self.client.post("/own-login/", {"number": NUMBER, "key": key})
+
+        self.assertEqual(len(self.outbox), 1)
+
+
+class UserTest(PhoneTestMixin, TestCase):
+    """Somebody who has a number."""
+
+    def test_sees_the_secret_after_a_login_by_phone(self) -> None:
+        """A login by phone is a fresh proof of the number."""
+        self.log_in_by_phone(NUMBER)
+
+        self.assertEqual(self.client.get("/secret/").status_code, 200)
+
+    def test_is_called_before_the_secret_after_a_login_by_password(self) -> None:
+        """A password is none."""
+        self.client.force_login(get_user_model().objects.create_user("anna"))
+
+        self.assertRedirects(
+            self.client.get("/secret/"),
+            "/phone/again/?next=%2Fsecret%2F",
+            fetch_redirect_response=False,
+        )
+        self.assertEqual(self.outbox, [])
+
+    def test_may_choose_between_phone_and_password(self) -> None:
+        """Both forms stand on one page, and lead to the same place."""
+        page = self.client.get("/password/?next=/secret/")
+
+        self.assertContains(page, 'action="/phone/login/"')
+        self.assertContains(page, 'name="next" value="/secret/"', count=2)
+
+    def test_is_called_after_the_password(self) -> None:
+        """The call is the second step for who has a number."""
+        self.log_in_by_phone(NUMBER)
+        user = get_user_model().objects.get()
+        user.set_password(PASSWORD)
+        user.save()
+        self.client.logout()
+
+        page = self.client.post("/password/", {"username": user.username, "password": PASSWORD})
+
+        self.assertEqual(page["Location"], "/phone/second-step/")
+        self.assertNotIn("_auth_user_id", self.client.session)

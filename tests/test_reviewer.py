@@ -1,0 +1,107 @@
+"""A number for the review of an app is shut by itself: the recipe of docs/testing.rst."""
+
+from __future__ import annotations
+
+import inspect
+import textwrap
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import time_machine
+from django.core.checks import run_checks
+from django.test import Client
+from django.utils import timezone
+
+from django_flashcall.models import VerificationAttempt
+from django_flashcall.simulator.testing import RunningSimulator
+from django_flashcall.testing import log_in_by_phone
+from tests import reviewer
+from tests.factories import UserFactory
+
+pytestmark = pytest.mark.django_db
+
+DOCS = Path(__file__).resolve().parent.parent / "docs/testing.rst"
+NUMBER, CODE = "+79990000000", "4217"
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def clock() -> Iterator[time_machine.Traveller]:
+    with time_machine.travel("2026-11-24 12:00Z", tick=False) as clock:
+        yield clock
+
+
+@pytest.fixture(autouse=True)
+def site(flashcall: Any, simulator: RunningSimulator, clock: time_machine.Traveller) -> None:
+    options = {"api_key": simulator.api_key, "url": simulator.url}
+    review = {"review_number": NUMBER, "review_code": CODE}
+    until = {"review_until": timezone.now() + 7 * DAY}
+    flashcall(PROVIDER="tests.reviewer.ReviewProvider", OPTIONS={**options, **review, **until})
+
+
+def start(client: Client, number: str = NUMBER) -> Any:
+    return client.post("/phone/login/", {"number": number})
+
+
+def complaints() -> list[str]:
+    return [message.id or "" for message in run_checks() if "reviewer" in (message.id or "")]
+
+
+def test_the_page_shows_the_recipe_as_it_is_tested() -> None:
+    code = inspect.getsource(reviewer).split("import annotations\n\n")[1]
+    assert textwrap.indent(code, "   ") in DOCS.read_text()
+
+
+def test_the_number_logs_in_and_nobody_is_called(
+    client: Client, simulator: RunningSimulator
+) -> None:
+    assert client.post(start(client).url, {"code": CODE}).url == "/welcome/"
+    assert not simulator.calls
+    assert VerificationAttempt.objects.get().price == 0
+    assert not complaints()
+
+
+def test_every_other_number_is_called(client: Client, simulator: RunningSimulator) -> None:
+    start(client, "+79991234567")
+    assert len(simulator.calls) == 1
+
+
+@pytest.mark.parametrize("days", [7, 365])
+def test_after_its_day_the_number_is_called_like_any_other(
+    client: Client, simulator: RunningSimulator, clock: time_machine.Traveller, days: int
+) -> None:
+    clock.shift(days * DAY)
+    page = start(client)
+    assert len(simulator.calls) == 1
+    code = "0000" if simulator.calls[0].code == CODE else CODE
+    assert client.post(page.url, {"code": code}).status_code == 200
+    assert complaints() == ["reviewer.E001"]
+
+
+def test_a_day_that_is_too_far_away_opens_nothing(
+    client: Client, simulator: RunningSimulator, flashcall: Any, settings: Any
+) -> None:
+    far = {"review_until": timezone.now() + reviewer.LONGEST + DAY}
+    flashcall(OPTIONS={**settings.FLASHCALL["OPTIONS"], **far})
+    start(client)
+    assert len(simulator.calls) == 1
+    assert complaints() == ["reviewer.E001"]
+
+
+def test_guesses_are_counted_as_everywhere(client: Client) -> None:
+    page = start(client)
+    for _ in range(3):
+        client.post(page.url, {"code": "0000"})
+    assert "_auth_user_id" not in client.session
+    client.post(page.url, {"code": CODE})
+    assert "_auth_user_id" not in client.session
+
+
+def test_staff_stay_out_as_everywhere(client: Client) -> None:
+    user: Any = UserFactory(is_staff=True)
+    user.flashcall_phones.create(number=NUMBER, verified_at=timezone.now())
+    with pytest.raises(AssertionError):
+        log_in_by_phone(client, NUMBER)

@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import textwrap
+import unittest
+from pathlib import Path
+from typing import Any
+
+import pytest
+import time_machine
+from django.conf import settings as live
+from django.core.cache import cache
+from django.test import Client, TestCase, override_settings
+from django.utils import timezone
+
+from django_flashcall import lines, testing
+from django_flashcall.exceptions import OutcomeUnknown
+from django_flashcall.models import Phone
+from django_flashcall.providers import locmem
+from django_flashcall.testing import PhoneTestMixin, log_in_by_phone
+from django_flashcall.words import Channel
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+NUMBER = "+7 999 123-45-67"
+
+#: A site in earnest: a provider that cannot be made here, a queue, and few knocks.
+SITE = {
+    "PROVIDER": "django_flashcall.providers.mobilgroup.MobilgroupProvider",
+    "OPTIONS": {"api_key": "key"},
+    "DIALER": "tests.test_testing.queue",
+    "RATES": {"start": ["1/d"]},
+}
+
+
+def queue(attempt_id: int) -> None:
+    """Stand for the site's queue."""
+    raise AssertionError("a test waits for no queue")
+
+
+class Borrowed(PhoneTestMixin, TestCase):
+    """A test class of a site's, run by the tests below and not by pytest."""
+
+    __test__ = False
+
+    def test_logs_in(self) -> None:
+        self.assertEqual(self.log_in_by_phone(NUMBER).status_code, 302)
+        self.assertIn("_auth_user_id", self.client.session)
+        self.assertEqual([call.number for call in self.outbox], ["+79991234567"])
+
+    test_logs_in_again = test_logs_in
+
+
+def run(name: str) -> unittest.TestResult:
+    result = unittest.TestResult()
+    unittest.TestSuite([Borrowed(name)]).run(result)
+    return result
+
+
+@pytest.mark.django_db
+class TestMixin:
+    @pytest.mark.parametrize("name", ["test_logs_in", "test_logs_in_again"])
+    def test_begins_each_test_with_nothing_called_and_nothing_counted(
+        self, settings: Any, name: str
+    ) -> None:
+        settings.FLASHCALL = SITE
+        result = run(name)
+        assert result.testsRun == 1
+        assert not result.errors + result.failures
+
+    def test_leaves_settings_and_outbox_as_they_were(self, settings: Any) -> None:
+        settings.FLASHCALL = SITE
+        run("test_logs_in")
+        assert live.FLASHCALL == SITE
+        assert testing.CACHE not in live.CACHES
+        assert not locmem.outbox
+
+    def test_clears_no_cache_of_the_sites(self, settings: Any) -> None:
+        cache.set("basket", 1)
+        run("test_logs_in")
+        assert cache.get("basket") == 1
+
+    def test_forgets_a_provider_that_failed(self) -> None:
+        for _ in range(lines.FAILURES):
+            with pytest.raises(OutcomeUnknown), lines.line(Channel.FLASH_CALL):
+                raise OutcomeUnknown("ReadTimeout")
+        assert not run("test_logs_in").errors
+
+    def test_keeps_the_other_keys_of_the_site(self, settings: Any) -> None:
+        settings.FLASHCALL = {**SITE, "CODE_LENGTH": 5}
+        with testing.recorded_calls() as calls:
+            log_in_by_phone(Client(), NUMBER)
+            assert len(calls[-1].code) == 5
+
+
+@pytest.mark.django_db
+class TestFixture:
+    @pytest.fixture(autouse=True)
+    def site(self, settings: Any) -> None:
+        settings.FLASHCALL = SITE
+
+    @pytest.mark.parametrize("turn", [1, 2])
+    def test_begins_each_test_with_nothing_called_and_nothing_counted(
+        self, client: Client, phone_outbox: list[locmem.Delivery], turn: int
+    ) -> None:
+        log_in_by_phone(client, NUMBER)
+        assert [call.channel for call in phone_outbox] == [Channel.FLASH_CALL]
+
+    def test_lets_a_test_change_settings_afterwards(
+        self, client: Client, phone_outbox: list[locmem.Delivery], settings: Any
+    ) -> None:
+        settings.FLASHCALL = {**settings.FLASHCALL, "SIGN_UP": False}
+        with pytest.raises(AssertionError, match="The login stopped at 200"):
+            log_in_by_phone(client, NUMBER)
+
+    def test_leaves_nothing_behind(self) -> None:
+        assert live.FLASHCALL == SITE
+        assert testing.CACHE not in live.CACHES
+
+    def test_time_travels_as_the_docs_say(
+        self, client: Client, phone_outbox: list[locmem.Delivery], settings: Any
+    ) -> None:
+        settings.FLASHCALL = {**settings.FLASHCALL, "RATES": {}}  # the site's are too few
+        names: dict[str, Any] = {}
+        printed = (DOCS / "testing.rst").read_text().split("moves both::\n")[1]
+        exec(textwrap.dedent(printed.split("\n\nA provider")[0]), names)  # noqa: S102
+        names["test_after_a_minute_the_number_is_called_again"](client, phone_outbox)
+
+
+@pytest.mark.django_db
+def test_a_login_that_fails_says_what_the_page_says() -> None:
+    with pytest.raises(AssertionError, match="This is not a phone number"):
+        log_in_by_phone(Client(), "12")
+
+
+@pytest.mark.django_db
+def test_a_login_goes_where_it_was_told_to() -> None:
+    response: Any = log_in_by_phone(Client(), NUMBER, next_url="/basket/")
+    assert response.url == "/basket/"
+
+
+@pytest.mark.django_db
+def test_a_site_without_a_dict_of_ours_can_be_tested_too() -> None:
+    with override_settings():
+        del live.FLASHCALL
+        with testing.recorded_calls():
+            log_in_by_phone(Client(), NUMBER)
+    assert Phone.objects.get().verified_at is not None
+
+
+def test_forgetting_is_no_matter_of_a_cache_that_is_dead(settings: Any) -> None:
+    settings.CACHES = {"default": {"BACKEND": "tests.test_lines.DeadCache"}}
+    lines.forget()
+
+
+def test_an_outbox_does_not_stop_the_clock() -> None:
+    with testing.recorded_calls(), time_machine.travel("2026-03-14", tick=False):
+        assert timezone.now().year == 2026
