@@ -89,6 +89,8 @@ def _confirm(verification: Verification, *, user: AbstractBaseUser) -> Phone:
 @in_own_transaction(Verification)
 def _change(verification: Verification, *, user: AbstractBaseUser) -> tuple[Phone, list[Phone]]:
     _consume(verification, asked_by=user.pk, purpose=Purpose.CHANGE)
+    # Changes in parallel wait here: each would leave the other's number, which it cannot see yet.
+    get_user_model()._default_manager.select_for_update().get(pk=user.pk)
     phone = _claim(verification, user=user)
     others = Phone.objects.filter(user=user.pk).exclude(pk=phone.pk)
     released = list(others)
