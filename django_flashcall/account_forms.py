@@ -18,7 +18,6 @@ from . import notes, proofs
 from .exceptions import StartRefused, VerificationEnded
 from .forms import CodeForm, PhoneForm, StartForm
 from .models import Phone
-from .phone import mask
 from .words import Purpose
 
 
@@ -47,7 +46,7 @@ class ReauthenticateForm(StartForm):
 
     def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
         super().__init__(request, *args, **kwargs)
-        choices = [(str(phone.pk), mask(phone.number)) for phone in self.phones]
+        choices = [(str(phone.pk), phone.masked) for phone in self.phones]
         field: Any = self.fields["phone"]
         field.choices, field.initial = choices, next(iter(dict(choices)), None)
 
@@ -67,6 +66,10 @@ class ReauthenticateForm(StartForm):
         if not self.phones:
             raise StartRefused(_("You have no number yet. Confirm one first."))
         return (chosen or self.phones)[0].number
+
+    def subject_of(self, phone: Phone) -> str:
+        """Return the choice, which tells nobody the number."""
+        return str(phone.pk)
 
 
 class SecondStepForm(ReauthenticateForm):

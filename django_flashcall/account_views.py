@@ -30,7 +30,7 @@ from .account_forms import (
     SecondStepCodeForm,
     SecondStepForm,
 )
-from .forms import PhoneForm
+from .forms import PhoneForm, StartForm
 from .models import Phone
 from .views import CodeView, LoginView, guarded, public
 from .words import Purpose
@@ -50,6 +50,7 @@ class ConfirmCodeView(LoginRequiredMixin, CodeView):
     """Takes the code, and makes the number one of the user's."""
 
     form_class: type[ProofForm] = ConfirmCodeForm
+    start_form_class: type[StartForm] = ConfirmForm
     purpose = Purpose.CONFIRM
     start_url_name = "django_flashcall:confirm"
     code_url_name = "django_flashcall:confirm_code"
@@ -98,6 +99,7 @@ class ChangeCodeView(ConfirmCodeView):
     """Takes the code, and makes the number the user's only one."""
 
     form_class = ChangeCodeForm
+    start_form_class = ChangeForm
     purpose = Purpose.CHANGE
     start_url_name = "django_flashcall:change"
     code_url_name = "django_flashcall:change_code"
@@ -139,6 +141,7 @@ class ReauthenticateCodeView(ConfirmCodeView):
     """Takes the code, and notes that the number was proved."""
 
     form_class = ReauthenticateCodeForm
+    start_form_class = ReauthenticateForm
     purpose = Purpose.REAUTHENTICATE
     start_url_name = "django_flashcall:reauthenticate"
     code_url_name = "django_flashcall:reauthenticate_code"
@@ -190,6 +193,7 @@ class SecondStepCodeView(CodeView):
     """Takes the code, and logs in."""
 
     form_class = SecondStepCodeForm
+    start_form_class = SecondStepForm
     purpose = Purpose.SECOND_STEP
     start_url_name = "django_flashcall:second_step"
     code_url_name = "django_flashcall:second_step_code"

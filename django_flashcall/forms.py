@@ -24,6 +24,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
 from . import door, services
+from .conf import get_settings
 from .exceptions import (
     FlashCallError,
     KeyReused,
@@ -31,8 +32,8 @@ from .exceptions import (
     NumberRefused,
     VerificationEnded,
 )
-from .models import Verification
-from .phone import example_number, parse_number
+from .models import Phone, Verification
+from .phone import AMBIGUOUS, example_number, example_numbers, parse_number
 from .words import Purpose
 
 
@@ -106,6 +107,10 @@ class StartForm(forms.Form):
         """Return the number, in E.164, that ``subject`` names."""
         raise NotImplementedError
 
+    def subject_of(self, phone: Phone) -> str:
+        """Return what names ``phone`` in this form."""
+        raise NotImplementedError
+
     @sensitive_variables()
     def clean(self) -> dict[str, Any]:
         """Have the number called, unless this browser's last call to it is still good."""
@@ -164,12 +169,19 @@ class PhoneForm(StartForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["number"].widget.attrs.setdefault("placeholder", example_number())
+        field = self.fields["number"]
+        field.widget.attrs.setdefault("placeholder", example_number())
+        if len(get_settings().REGIONS) > 1:
+            field.help_text = AMBIGUOUS % {"example": example_numbers()}
 
     @sensitive_variables()
     def number_of(self, subject: Any) -> str:
         """Return what was typed, which is clean already."""
         return str(subject)
+
+    def subject_of(self, phone: Phone) -> str:
+        """Return the number as people write it."""
+        return phone.display
 
 
 class CodeForm(forms.Form):

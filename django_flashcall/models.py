@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy as _
 
 from . import querysets
 from .exceptions import LoginRefused
-from .phone import display, mask
+from .phone import display, display_masked, mask
 from .words import (
     ERRORS_OF_THE_NUMBER,
     AttemptStatus,
@@ -69,6 +69,11 @@ class Phone(models.Model):
     def display(self) -> str:
         """The number as people write it, for the one who typed it and for those who may see it."""
         return display(self.number)
+
+    @property
+    def masked(self) -> str:
+        """The number as its user recognises it, and nobody else learns it."""
+        return display_masked(self.number)
 
 
 class Verification(models.Model):

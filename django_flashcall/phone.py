@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import Any
 
 import phonenumbers
 from django.utils.translation import gettext_lazy as _
@@ -17,16 +18,27 @@ from .spelling import plain
 #: What stands in a number as people write it. Letters, commas and semicolons (extensions) do not.
 SPELLING = re.compile(r"\(?\+?[\d\s().\-\u2010-\u2015\u2212/]+")
 
+DIGIT = re.compile(r"\d")
+
 #: The words of ``FLASHCALL["NUMBER_TYPES"]``.
 NUMBER_TYPES = {
     name.lower(): value for name, value in vars(PhoneNumberType).items() if name.isupper()
 }
 
+MOBILE = {PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE}
+
 E164 = PhoneNumberFormat.E164
 INTERNATIONAL = PhoneNumberFormat.INTERNATIONAL
 NATIONAL = PhoneNumberFormat.NATIONAL
 
-FOREIGN = _("We do not call numbers of this country.")
+MALFORMED = _("This is not a phone number. Check the digits. Example: %(example)s.")
+AMBIGUOUS = _("Begin with + and the country code. Example: %(example)s.")
+FOREIGN = _("We do not call numbers of this country, only such as %(example)s.")
+NOT_MOBILE = _("We call mobile numbers only, such as %(example)s.")
+OTHER_KIND = _("We do not call numbers of this kind, only such as %(example)s.")
+
+#: So many examples fit into one sentence.
+EXAMPLES = 3
 
 SUPPORTED_REGIONS = frozenset(phonenumbers.SUPPORTED_REGIONS)
 
@@ -49,6 +61,12 @@ def display(number: str) -> str:
     """Write an E.164 ``number`` as people do: ``+7 999 123-45-67``."""
     parsed = phonenumbers.parse(number)
     return phonenumbers.format_number(parsed, INTERNATIONAL)
+
+
+def display_masked(number: str) -> str:
+    """Write an E.164 ``number`` as people do, its beginning and end only: ``+7 ••• •••-••-67``."""
+    country, _space, rest = display(number).partition(" ")
+    return f"{country} {re.sub(DIGIT, '•', rest[:-2])}{rest[-2:]}"
 
 
 def mask(number: str) -> str:
@@ -76,9 +94,21 @@ def prefixes(number: str) -> list[str]:
 
 def example_number() -> str:
     """Return a number of the first allowed region that belongs to nobody, as people write it."""
-    region = get_settings().REGIONS[0]
+    return _example(get_settings().REGIONS[0])
+
+
+def example_numbers() -> str:
+    """Return such a number of each allowed region, as far as they fit into a sentence."""
+    return ", ".join(filter(None, map(_example, get_settings().REGIONS[:EXAMPLES])))
+
+
+def _example(region: str) -> str:
     example = phonenumbers.example_number_for_type(region, PhoneNumberType.MOBILE)
     return phonenumbers.format_number(example, INTERNATIONAL) if example else ""
+
+
+def _refusal(message: Any, *, code: str = NumberRefused.code) -> NumberRefused:
+    return NumberRefused(message, code=code, params={"example": example_numbers()})
 
 
 def _reads(text: str, number: str) -> bool:
@@ -103,16 +133,24 @@ def _clean(text: str) -> str:
 
 @sensitive_variables()
 def _parse(cleaned: str) -> PhoneNumber:
-    for region in _regions(cleaned):
-        try:
-            parsed = phonenumbers.parse(cleaned, region)
-        except NumberParseException:
-            continue
-        if phonenumbers.is_valid_number(parsed):
-            return parsed
+    readings = [_read(cleaned, region) for region in _regions(cleaned)]
+    valid = {phonenumbers.format_number(one, E164): one for one in readings if one is not None}
+    if len(valid) > 1:
+        raise _refusal(AMBIGUOUS, code="number_ambiguous")
+    if valid:
+        return valid.popitem()[1]
     if _is_foreign(cleaned):
-        raise NumberRefused(FOREIGN, code="number_region")
-    raise NumberRefused(_("This is not a phone number. Check the digits."))
+        raise _refusal(FOREIGN, code="number_region")
+    raise _refusal(MALFORMED)
+
+
+@sensitive_variables()
+def _read(cleaned: str, region: str | None) -> PhoneNumber | None:
+    try:
+        parsed = phonenumbers.parse(cleaned, region)
+    except NumberParseException:
+        return None
+    return parsed if phonenumbers.is_valid_number(parsed) else None
 
 
 def _is_foreign(cleaned: str) -> bool:
@@ -134,9 +172,7 @@ def _refuse_destination(parsed: PhoneNumber, *, number: str) -> None:
     region = phonenumbers.region_code_for_number(parsed)
     # SECURITY: by region, not by country code: +77… is Kazakhstan and +7940 is read as Russian.
     if region not in config.REGIONS or number.startswith(tuple(config.DENIED_PREFIXES)):
-        raise NumberRefused(FOREIGN, code="number_region")
+        raise _refusal(FOREIGN, code="number_region")
     allowed = {NUMBER_TYPES[name] for name in config.NUMBER_TYPES}
     if phonenumbers.number_type(parsed) not in allowed:
-        raise NumberRefused(
-            _("We call mobile numbers only. Enter another number."), code="number_type"
-        )
+        raise _refusal(NOT_MOBILE if allowed <= MOBILE else OTHER_KIND, code="number_type")

@@ -35,13 +35,15 @@ from .decorators import NonAtomicMixin
 from .exceptions import FlashCallError, LoginRefused
 from .forms import CodeForm, PhoneForm, StartForm
 from .models import Verification, VerificationAttempt
-from .phone import mask
 from .words import AttemptStatus, Channel, Purpose, VerificationStatus
 
 guarded = method_decorator(
     [sensitive_post_parameters("number", "code"), csrf_protect, never_cache], name="dispatch"
 )
 public = method_decorator(login_not_required, name="dispatch")
+
+#: The states in which nothing came of the call; a pending one may have no channel left.
+ENDED = ("pending", "expired", "exhausted")
 
 METHODS = ["get", "head", "post", "options"]
 
@@ -108,6 +110,8 @@ class CodeView(NonAtomicMixin, RedirectURLMixin, FormView):
     """
 
     form_class: type[CodeForm] = CodeForm
+    #: Has the same number called again once this call is over.
+    start_form_class: type[StartForm] = PhoneForm
     template_name = "django_flashcall/code.html"
     start_url_name = "django_flashcall:login"
     code_url_name = "django_flashcall:code"
@@ -231,14 +235,17 @@ class CodeView(NonAtomicMixin, RedirectURLMixin, FormView):
         phone = self.verification.phone
         retry_at = limits.rested_at(phone, now=now) or now
         channels = self._channels() if state == "pending" else []
+        expects_code = state == "pending" and _may_still_ring(attempts, now=now)
+        is_over = state in ENDED and not (expects_code or channels)
         return super().get_context_data(
             **kwargs,
+            **(self._over() if is_over else {}),
             verification=self.verification,
-            number=phone.display if self.shows_number else mask(phone.number),
+            number=phone.display if self.shows_number else phone.masked,
             shows_number=self.shows_number,
             attempt=attempts[-1],
             state=state,
-            expects_code=state == "pending" and _may_still_ring(attempts, now=now),
+            expects_code=expects_code,
             channels=channels,
             now=now,
             retry_at=retry_at,
@@ -259,6 +266,11 @@ class CodeView(NonAtomicMixin, RedirectURLMixin, FormView):
         if not self.verification.attempts_left or usable <= timezone.now():
             return []
         return [Channel(name) for name in services.available_channels(self.verification)]
+
+    def _over(self) -> dict[str, Any]:
+        """Offer a new start with the same number: nobody has to type it again."""
+        form = self.start_form_class(self.request, next_url=self.get_redirect_url())
+        return {"again_form": form, "again_subject": form.subject_of(self.verification.phone)}
 
     def _was_answered(self) -> bool:
         """Tell whether the page that was posted knew of fewer calls than there are."""

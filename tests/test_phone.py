@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from django_flashcall.exceptions import NumberRefused
 from django_flashcall.phone import (
     display,
+    display_masked,
     example_number,
     mask,
     parse_number,
@@ -149,6 +150,35 @@ class TestParsing:
 
         assert parse_number("07400 123456") == "+447400123456"
 
+    def test_a_number_of_several_regions_needs_its_plus(self, flashcall: Any) -> None:
+        flashcall(REGIONS=["RU", "US"], NUMBER_TYPES=["mobile", "fixed_line_or_mobile"])
+        assert parse_number("8 999 123-45-67") == NUMBER
+
+        with pytest.raises(NumberRefused, match="Begin with \\+") as caught:
+            parse_number("912 345-67-89")
+
+        assert caught.value.code == "number_ambiguous"
+        assert parse_number("+7 912 345-67-89") == "+79123456789"
+        assert parse_number("+1 912 345-67-89") == "+19123456789"
+
+    def test_a_refusal_of_a_kind_does_not_speak_of_mobiles_where_others_are_called(
+        self, flashcall: Any
+    ) -> None:
+        flashcall(NUMBER_TYPES=["mobile", "fixed_line"])
+
+        with pytest.raises(NumberRefused, match="numbers of this kind"):
+            parse_number("8 800 123-45-67")
+
+    def test_a_refusal_shows_an_example_of_each_region(self, flashcall: Any) -> None:
+        flashcall(REGIONS=["RU", "KZ", "GB", "US"])
+
+        with pytest.raises(NumberRefused) as caught:
+            parse_number("12")
+
+        assert str(caught.value).endswith(
+            "Example: +7 912 345-67-89, +7 771 000 9998, +44 7400 123456."
+        )
+
     @pytest.mark.parametrize("prefixes", [["+7999"], ("+7900", "+79991234567")])
     def test_a_denied_prefix_is_refused(self, flashcall: Any, prefixes: Any) -> None:
         flashcall(DENIED_PREFIXES=prefixes)
@@ -239,6 +269,20 @@ class TestSpellings:
         for number in ("+996700123456", "+79991234567"):
             assert {parse_number(text) for text in spellings(number)} == {number}
             assert number in spellings(number)
+
+
+class TestDisplay:
+    @pytest.mark.parametrize(
+        ("number", "shown", "masked"),
+        [
+            (NUMBER, "+7 999 123-45-67", "+7 ••• •••-••-67"),
+            ("+447400123456", "+44 7400 123456", "+44 •••• ••••56"),
+            ("+12015550123", "+1 201-555-0123", "+1 •••-•••-••23"),
+        ],
+    )
+    def test_is_as_people_write_numbers(self, number: str, shown: str, masked: str) -> None:
+        assert display(number) == shown
+        assert display_masked(number) == masked
 
 
 class TestPrefixes:

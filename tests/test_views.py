@@ -624,7 +624,7 @@ def test_where_to_go_is_kept_when_starting_again(
         browser.open(browser.url)
     if ending == "exhausted":
         fail_three_times(browser, outbox[0].code)
-    browser.press("Change the number" if ending == "canceled" else "Start again")
+    browser.press("Change the number")
     browser.press("Call me", number=OTHER)
 
     browser.answer(outbox[-1].code)
@@ -701,7 +701,7 @@ def test_the_third_wrong_code_ends_it(browser: Browser, outbox: Outbox) -> None:
     page = fail_three_times(browser, outbox[0].code)
 
     assert "The digits did not match, and no tries are left." in page.text
-    assert page.buttons == ["Start again"]
+    assert page.buttons == ["Ask for a new code", "Change the number"]
     assert the_verification().checks == 3
 
 
@@ -751,8 +751,34 @@ def test_a_code_that_came_too_late_is_said_to_have_expired(
     page = browser.answer(outbox[0].code)
 
     assert "The code has expired. Ask for a new call." in page.text
-    assert page.buttons == ["Start again"]
+    assert page.buttons == ["Ask for a new code", "Change the number"]
     assert not is_logged_in(browser)
+
+
+def test_one_click_asks_for_a_new_code_and_keeps_the_number(
+    browser: Browser, outbox: Outbox, clock: time_machine.Traveller
+) -> None:
+    browser.ask(NUMBER, next_url="/?a=1")
+    clock.shift(timedelta(minutes=11))
+    browser.open(browser.url)
+
+    browser.press("Ask for a new code")
+    browser.answer(outbox[-1].code)
+
+    assert [call.number for call in outbox] == [NUMBER, NUMBER]
+    assert browser.url == "/?a=1"
+
+
+def test_a_new_code_is_not_to_be_had_before_the_number_has_rested(
+    browser: Browser, outbox: Outbox
+) -> None:
+    browser.ask(NUMBER)
+    fail_three_times(browser, outbox[0].code)
+
+    page = browser.press("Ask for a new code")
+
+    assert "We have just called this number. You can ask again after 12:01" in page.text
+    assert len(outbox) == 1
 
 
 def test_a_page_whose_code_has_expired_does_not_say_that_it_is_calling(
@@ -922,10 +948,13 @@ def test_the_code_of_a_voice_whose_answer_was_lost_works(
     [
         ("", "Enter a phone number."),
         ("+7\x00999 1234567", "Null characters are not allowed."),
-        ("12", "This is not a phone number. Check the digits."),
+        ("12", "This is not a phone number. Check the digits. Example: +7 912 345-67-89."),
         ("999 FLOWERS", "A phone number has digits only"),
-        ("+44 7912 345678", "We do not call numbers of this country."),
-        ("+7 495 123-45-67", "We call mobile numbers only. Enter another number."),
+        (
+            "+44 7912 345678",
+            "We do not call numbers of this country, only such as +7 912",
+        ),
+        ("+7 495 123-45-67", "We call mobile numbers only, such as +7 912 345-67-89."),
     ],
 )
 def test_a_number_that_may_not_be_called_is_refused_and_kept_for_mending(
