@@ -55,6 +55,14 @@ def deprecations(session: nox.Session, django: str) -> None:
     run_suite(session, *strictly, django=django, label="deprecations")
 
 
+@nox.session(python="3.12")
+@nox.parametrize("django", ["6.0"])
+def chromium(session: nox.Session, django: str) -> None:
+    """Visit the example site with a real browser."""
+    visiting = ("pytest", "--ds", "tests.chromium.settings", "tests/chromium")
+    run_suite(session, *visiting, django=django, group="chromium", label="chromium")
+
+
 @nox.session
 def coverage(session: nox.Session) -> None:
     """Report what the measured suite ran, and fail below the bound in setup.cfg."""
