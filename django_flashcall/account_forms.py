@@ -6,6 +6,8 @@ somebody called, the second takes the code, after which ``phone`` is the number 
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from django import forms
@@ -15,6 +17,7 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from . import notes, proofs
+from .door import Visitor
 from .exceptions import StartRefused, VerificationEnded
 from .forms import CodeForm, PhoneForm, StartForm
 from .models import Phone
@@ -22,14 +25,28 @@ from .words import Purpose
 
 
 class ConfirmForm(PhoneForm):
-    """Takes a number that the user wants to have, and has it called."""
+    """Takes a number that the user wants to have, and has it called; asks for a recent login."""
 
     purpose = Purpose.CONFIRM
     url_name = "django_flashcall:confirm"
+    #: A login or a proof of the user's own number must not be older.
+    max_age = timedelta(minutes=15)
+
+    @property
+    def is_recent(self) -> bool:
+        """Whether it is not too long ago that we knew who this is."""
+        return notes.is_recent(self.request, max_age=self.max_age)
+
+    def number_of(self, subject: Any) -> str:
+        """Return what was typed, unless the login is too old."""
+        # SECURITY: whoever finds somebody's browser open must not put a number into the account.
+        if not self.is_recent:
+            raise StartRefused(_("You logged in a while ago. Log in again first."))
+        return super().number_of(subject)
 
 
-class ChangeForm(PhoneForm):
-    """Takes the number that the user wants to have instead, and has it called."""
+class ChangeForm(ConfirmForm):
+    """The same for the number that the user wants to have instead of the others."""
 
     purpose = Purpose.CHANGE
     url_name = "django_flashcall:change"
@@ -84,6 +101,10 @@ class SecondStepForm(ReauthenticateForm):
         user: AbstractBaseUser | None = notes.held_user(self.request)
         return user
 
+    def visitor(self) -> Visitor:
+        """Return whose password it was: somebody else may be logged in still."""
+        return replace(super().visitor(), user=self.owner)
+
 
 class ProofForm(CodeForm):
     """Takes the code of a user's own verification; then ``phone`` is the number."""
@@ -91,9 +112,13 @@ class ProofForm(CodeForm):
     phone: Phone
 
     def finish(self) -> None:
-        """Use the approval up, and note in the session that a number was proved just now."""
-        self.phone = self.prove(self.request.user)  # type: ignore[arg-type]
-        notes.note(self.request, notes.PROOF)
+        """Use the approval up; a number that was the user's before proves who this is."""
+        user: Any = self.request.user
+        known = proofs.numbers_of(user)
+        self.phone = self.prove(user)
+        # SECURITY: a new number proves nothing where there was one before, to be stolen.
+        if self.phone in known or not known:
+            notes.note(self.request, notes.PROOF)
 
     def prove(self, user: AbstractBaseUser) -> Phone:
         """Do what the number was proved for, and return it."""
@@ -127,10 +152,15 @@ class ReauthenticateCodeForm(ProofForm):
 class SecondStepCodeForm(CodeForm):
     """Finds the user whose password was right, and who has proved his number now."""
 
+    def visitor(self) -> Visitor:
+        """Return whose password it was."""
+        return replace(super().visitor(), user=notes.held_user(self.request))
+
     def finish(self) -> None:
         """Raise ``VerificationEnded`` if nobody is held any more."""
         user = notes.held_user(self.request)
         if user is None:
             raise VerificationEnded()
         proofs.prove_again(self.verification, user=user, purpose=Purpose.SECOND_STEP)
+        notes.mark_proof(self.request)
         self.user = user

@@ -6,10 +6,9 @@ site may want to do afterwards are methods of their own.
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
-from django.contrib.auth import update_session_auth_hash
+from django.contrib.auth import logout, update_session_auth_hash
 from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.mixins import LoginRequiredMixin
 from django.contrib.auth.models import AbstractBaseUser
@@ -17,6 +16,7 @@ from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
+from django.utils.translation import gettext as _
 
 from . import door, notes, proofs
 from .account_forms import (
@@ -30,7 +30,7 @@ from .account_forms import (
     SecondStepCodeForm,
     SecondStepForm,
 )
-from .forms import PhoneForm, StartForm
+from .forms import StartForm
 from .models import Phone
 from .views import CodeView, LoginView, guarded, public
 from .words import Purpose
@@ -38,11 +38,25 @@ from .words import Purpose
 
 @guarded
 class ConfirmView(LoginRequiredMixin, LoginView):
-    """Asks a user for a number that is to be his, and has it called."""
+    """Asks a user for a number that is to be his, and has it called; asks for a recent login."""
 
-    form_class: type[PhoneForm] = ConfirmForm
+    form_class: type[ConfirmForm] = ConfirmForm
     template_name = "django_flashcall/confirm.html"
     code_url_name = "django_flashcall:confirm_code"
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Ask who is back after a while to prove again who it is."""
+        form: Any = self.get_form()
+        return super().get(request, *args, **kwargs) if form.is_recent else self.ask_again()
+
+    def ask_again(self) -> HttpResponse:
+        """Send the user to prove his number, or to log in again where he has none."""
+        here = self.request.get_full_path()
+        if proofs.numbers_of(self.request.user):  # type: ignore[arg-type]
+            return redirect(door.way_to("django_flashcall:reauthenticate", next_url=here))
+        # A login page may send back at once who is logged in.
+        logout(self.request)
+        return redirect_to_login(here, self.get_login_url())
 
 
 @guarded
@@ -67,31 +81,11 @@ class ConfirmCodeView(LoginRequiredMixin, CodeView):
 
 @guarded
 class ChangeView(ConfirmView):
-    """The same for a number that is to replace the user's others; asks for a recent login."""
+    """The same for a number that is to replace the user's others."""
 
     form_class = ChangeForm
     template_name = "django_flashcall/change.html"
     code_url_name = "django_flashcall:change_code"
-    #: A login or a proof of the number must not be older.
-    max_age = timedelta(minutes=15)
-
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Ask who is back after a while to prove again who it is."""
-        if request.user.is_authenticated and not self.is_recent():
-            return self.ask_again()
-        return super().dispatch(request, *args, **kwargs)
-
-    def is_recent(self) -> bool:
-        """Tell whether the user logged in, or proved a number, not long ago."""
-        marks = (notes.LOGIN, notes.PROOF)
-        return any(notes.was_noted(self.request, mark, max_age=self.max_age) for mark in marks)
-
-    def ask_again(self) -> HttpResponse:
-        """Send the user to prove his number, or to log in again where he has none."""
-        here = self.request.get_full_path()
-        if proofs.numbers_of(self.request.user):  # type: ignore[arg-type]
-            return redirect(door.way_to("django_flashcall:reauthenticate", next_url=here))
-        return redirect_to_login(here)
 
 
 @guarded
@@ -162,13 +156,20 @@ class SecondStepMixin:
         user = form.get_user()
         if not self.needs_second_step(user):
             return super().form_valid(form)  # type: ignore[misc,no-any-return]
+        if not proofs.numbers_of(user):
+            return self.no_second_step(form)
         notes.hold(self.request, user)
-        next_url = self.get_redirect_url()  # type: ignore[attr-defined]
+        next_url = self.get_success_url()  # type: ignore[attr-defined]
         return redirect(door.way_to("django_flashcall:second_step", next_url=next_url))
 
     def needs_second_step(self, user: AbstractBaseUser) -> bool:
         """Tell whether the password is not enough for ``user``."""
         return bool(proofs.numbers_of(user))
+
+    def no_second_step(self, form: AuthenticationForm) -> HttpResponse:
+        """Refuse who needs a second step, and has no number to take it with."""
+        form.add_error(None, _("This account has no confirmed number for the second step."))
+        return self.form_invalid(form)  # type: ignore[attr-defined,no-any-return]
 
 
 @public
@@ -183,8 +184,20 @@ class SecondStepView(ReauthenticateView):
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Send away who gave no password here, or too long ago."""
         if notes.held_user(request) is None:
-            return redirect_to_login(self.get_redirect_url() or self.get_default_redirect_url())
+            return self.start_over()
         return LoginView.dispatch(self, request, *args, **kwargs)
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Show whom we will call, if there is still somebody."""
+        if not self.get_form().phones:
+            return self.start_over()
+        return super().get(request, *args, **kwargs)
+
+    def start_over(self) -> HttpResponse:
+        """Send the visitor back to where the password was asked for."""
+        page = notes.held_page(self.request)
+        next_url = self.get_redirect_url() or self.get_default_redirect_url()
+        return redirect(page) if page else redirect_to_login(next_url)
 
 
 @public

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib.auth import get_backends, get_user_model
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import IntegrityError
-from django.db.models import EmailField
+from django.db.models import EmailField, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.crypto import get_random_string
@@ -35,17 +37,13 @@ class PhoneAccounts:
         Raises ``LoginRefused`` if several do.
         """
         phone = Phone.objects.select_related("user").filter(number=number).first()
-        user = phone.user if phone else None
-        return user or self._find_by_field(number)
+        if phone and (phone.user or phone.changed_hands):
+            return phone.user
+        return self._find_by_field(number)
 
     @sensitive_variables()
     def _find_by_field(self, number: str) -> AbstractBaseUser | None:
-        field = get_settings().USER_PHONE_FIELD
-        if not field:
-            return None
-        # Its index is asked for the usual spellings; flashcall_adopt reads all others.
-        holders = get_user_model()._default_manager.filter(**{f"{field}__in": spellings(number)})
-        users = list(holders[:2])
+        users = list(holders(number)[:2])
         if len(users) > 1:
             raise LoginRefused(code="duplicate")
         return users[0] if users else None
@@ -56,7 +54,10 @@ class PhoneAccounts:
         try:
             return self._sign_up(number)
         except IntegrityError:
-            # Another door of the site, which keeps the number in a unique field.
+            # Another door of the site made the user, or an old one has the number in a unique
+            # field; anything else is a mistake of the site's, which must show.
+            if self.find_user(number) is None and not holders(number):
+                raise
             return None
 
     @sensitive_variables()
@@ -111,9 +112,41 @@ class PhoneAccounts:
         return Phone.objects.filter(pk=phone_id).prove_again(user=user, now=now, since=since)
 
     @in_own_transaction(Phone)
-    def bind(self, phone_id: int, *, user: AbstractBaseUser) -> None:
+    def bind(self, phone_id: int, *, user: AbstractBaseUser) -> bool:
         """Make the number the one of ``user``, who has just proved it."""
-        Phone.objects.filter(pk=phone_id).bind(user=user, now=timezone.now())
+        return Phone.objects.filter(pk=phone_id).bind(user=user, now=timezone.now())
+
+
+@sensitive_variables()
+def holders(number: str) -> QuerySet[Any]:
+    """Return the users who have ``number`` in ``USER_PHONE_FIELD``, in the usual spellings.
+
+    Its index is asked for them; all others are read by ``flashcall_adopt``.
+    """
+    users, field = get_user_model()._default_manager.all(), get_settings().USER_PHONE_FIELD
+    return users.filter(**{f"{field}__in": spellings(number)}) if field else users.none()
+
+
+def drop_claims(number: str, *, but: AbstractBaseUser) -> None:
+    """Empty the fields of all other users who have ``number`` there, where a field can be empty.
+
+    Somebody has proved it, and it was not they.
+    """
+    others = holders(number).exclude(pk=but.pk)
+    name = get_settings().USER_PHONE_FIELD
+    field: Any = get_user_model()._meta.get_field(name) if name else None
+    if field is not None and field.null:
+        others.update(**{name: None})
+    elif field is not None and not field.unique:
+        others.update(**{name: ""})
+
+
+def is_long_gone(user: AbstractBaseUser) -> bool:
+    """Tell whether ``user``, whose number the site proved, was not seen for ``MAX_DORMANCY``."""
+    dormancy = get_settings().MAX_DORMANCY
+    if dormancy is None:
+        return False
+    return user.last_login is None or user.last_login < timezone.now() - dormancy
 
 
 @sensitive_variables()

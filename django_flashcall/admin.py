@@ -217,7 +217,14 @@ class PhoneAdmin(ReadOnly, NumberColumn):
     """The numbers, to be blocked and unblocked."""
 
     columns = ["user", "verified_at", "last_attempt_at", "blocked_at"]
-    details = ["user", "created_at", "verified_at", "last_attempt_at", "blocked_at"]
+    details = [
+        "user",
+        "created_at",
+        "verified_at",
+        "released_at",
+        "last_attempt_at",
+        "blocked_at",
+    ]
     number_field = "number"
     list_filter = [("blocked_at", admin.EmptyFieldListFilter)]
     list_select_related = ["user"]

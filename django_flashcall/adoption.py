@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby, islice
 from operator import itemgetter
 from typing import Any, TypeVar
@@ -36,9 +36,10 @@ class Finding(TextChoices):
     LINK = "link", "to be linked"
     KNOWN = "known", "linked already"
     TAKEN = "taken", "linked to another user"
+    RELEASED = "released", "given up by another user"
     DUPLICATE = "duplicate", "claimed by several users"
-    BLANK = "blank", "without a number"
-    UNREADABLE = "unreadable", "no phone number"
+    BLANK = "blank", "left empty"
+    UNREADABLE = "unreadable", "not readable as a number"
     OTHER_REGION = "other_region", "not of a region or type that is called"
 
 
@@ -72,9 +73,10 @@ def link(claims: Iterable[Claim]) -> Iterator[Claim]:
     """
     for batch in _batches(claims):
         free = {claim.number: claim.user for claim in batch if claim.finding == Finding.LINK}
-        if free:
-            _write(free)
-        yield from batch
+        linked = _write(free) if free else set()
+        for claim in batch:
+            lost = claim.finding == Finding.LINK and claim.number not in linked
+            yield replace(claim, finding=Finding.TAKEN) if lost else claim
 
 
 def _users() -> Iterator[list[tuple[Any, Any]]]:
@@ -109,34 +111,44 @@ def _compare(rows: Iterable[tuple[str, str]]) -> Iterator[Claim]:
         for number, group in groupby(rows, key=itemgetter(0))
     )
     for batch in _batches(claimed):
-        owners = dict(_owners([number for number, _ in batch]))
+        phones = Phone.objects.filter(number__in=[number for number, _ in batch])
+        known = {phone.number: phone for phone in phones}
         for number, users in batch:
             for user in users:
-                finding = _judge(user, others=len(users) - 1, owner=owners.get(number))
+                finding = _judge(user, others=len(users) - 1, phone=known.get(number))
                 yield Claim(user=user, number=number, finding=finding)
 
 
-def _owners(numbers: list[str]) -> Iterable[tuple[str, Any]]:
-    return Phone.objects.filter(number__in=numbers).values_list("number", "user_id")
-
-
-def _judge(user: Any, *, others: int, owner: Any) -> Finding:
-    if owner == user:
+def _judge(user: Any, *, others: int, phone: Phone | None) -> Finding:
+    if phone is not None and phone.user_id == user:
         return Finding.KNOWN
     if others:
         return Finding.DUPLICATE
-    return Finding.LINK if owner is None else Finding.TAKEN
+    if phone is None:
+        return Finding.LINK
+    if phone.changed_hands:
+        return Finding.RELEASED
+    return Finding.LINK if phone.user_id is None else Finding.TAKEN
 
 
 @sensitive_variables()
 @in_own_transaction(Phone)
-def _write(users: dict[str, Any]) -> None:
-    """Link each number to its user, unless it has one by now."""
-    new = [Phone(number=number, user_id=user) for number, user in users.items()]
+def _write(users: dict[str, Any]) -> set[str]:
+    """Link each number to its user, unless one of them is gone or has another by now.
+
+    Returns the numbers that were linked.
+    """
+    kept = get_user_model()._default_manager.filter(pk__in=users.values()).select_for_update()
+    keys = set(kept.values_list("pk", flat=True))
+    wanted = {number: user for number, user in users.items() if user in keys}
+    new = [Phone(number=number, user_id=user) for number, user in wanted.items()]
     Phone.objects.bulk_create(new, ignore_conflicts=True)
-    free = Phone.objects.filter(number__in=users, user=None)
-    for number in free.values_list("number", flat=True):
-        Phone.objects.filter(number=number, user=None).update(user=users[number])
+    these = Phone.objects.filter(number__in=wanted)
+    # SECURITY: a number that was somebody's before is not given to who only typed it.
+    for phone in these.filter(user=None, verified_at=None, released_at=None):
+        these.filter(pk=phone.pk, user=None).update(user=wanted[phone.number])
+    owners = these.values_list("number", "user_id")
+    return {number for number, owner in owners if owner == wanted[number]}
 
 
 def _batches(items: Iterable[T]) -> Iterator[list[T]]:

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
-from .accounts import PhoneAccounts
+from .accounts import PhoneAccounts, is_long_gone
 from .conf import get_settings
 from .exceptions import LoginRefused
 from .models import Phone, Verification
@@ -99,7 +99,8 @@ class PhoneBackend(PhoneAccounts, ModelBackend):
             return user
         if made is None:
             self._refuse_unproven(verification, user=user, request=request)
-        self.bind(phone_id, user=user)
+        if not self.bind(phone_id, user=user):
+            raise LoginRefused(code="duplicate")  # somebody else proved it at this moment
         return user
 
     def _refuse_unproven(
@@ -109,8 +110,9 @@ class PhoneBackend(PhoneAccounts, ModelBackend):
         # to move in, gets nothing; nor does who bought the number of somebody long gone.
         phone = Phone.objects.get(pk=verification.phone_id)
         was_proven = phone.user_id == user.pk and phone.verified_at is not None
-        if not was_proven and get_settings().USER_PHONES_PROVEN:
+        is_proven_elsewhere = not was_proven and get_settings().USER_PHONES_PROVEN
+        if is_proven_elsewhere and not is_long_gone(user):
             return
         if not self.has_second_proof(request, user):
-            code = "dormant" if was_proven else "unproven"
+            code = "dormant" if was_proven or is_proven_elsewhere else "unproven"
             raise LoginRefused(REFUSALS[code], code=code, user=user)

@@ -16,6 +16,7 @@ from django.contrib.auth import get_backends, get_user_model
 from django.core.checks import CheckMessage, Error, Warning
 from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured
 from django.db import connections
+from django.db.models import CharField, TextField
 from django.utils.module_loading import import_string
 
 from .conf import FlashCallSettings, get_settings
@@ -240,6 +241,14 @@ def _check_field(config: FlashCallSettings) -> list[CheckMessage]:
         field = get_user_model()._meta.get_field(config.USER_PHONE_FIELD)
     except FieldDoesNotExist as error:
         return [Error(f"FLASHCALL['USER_PHONE_FIELD']: {error}.", id="django_flashcall.E007")]
+    if not isinstance(field, CharField | TextField):
+        return [
+            Error(
+                "FLASHCALL['USER_PHONE_FIELD'] is no field for text.",
+                hint="Numbers begin with + or 0: keep them in a CharField or a PhoneNumberField.",
+                id="django_flashcall.E007",
+            )
+        ]
     if getattr(field, "db_index", False) or getattr(field, "unique", False):
         return []
     return [

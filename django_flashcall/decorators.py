@@ -7,6 +7,7 @@ from datetime import timedelta
 from functools import wraps
 from typing import Any
 
+from asgiref.sync import iscoroutinefunction, sync_to_async
 from django.contrib.auth.views import redirect_to_login
 from django.db import transaction
 from django.http import HttpRequest, HttpResponseRedirect
@@ -15,7 +16,7 @@ from django.shortcuts import redirect
 
 from . import door, notes
 
-View = Callable[..., HttpResponseBase]
+View = Callable[..., Any]  # of an async one, what is awaited
 
 
 def phone_required(*, max_age: timedelta | None = None) -> Callable[[View], View]:
@@ -26,10 +27,15 @@ def phone_required(*, max_age: timedelta | None = None) -> Callable[[View], View
 
     def decorate(view: View) -> View:
         @wraps(view)
+        async def waiting(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            refusal = await sync_to_async(ask_for_proof)(request, max_age=max_age)
+            return refusal or await view(request, *args, **kwargs)
+
+        @wraps(view)
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             return ask_for_proof(request, max_age=max_age) or view(request, *args, **kwargs)
 
-        return guarded
+        return waiting if iscoroutinefunction(view) else guarded
 
     return decorate
 

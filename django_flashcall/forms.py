@@ -23,8 +23,9 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
-from . import door, services
+from . import door, notes, services
 from .conf import get_settings
+from .door import Visitor
 from .exceptions import (
     FlashCallError,
     KeyReused,
@@ -127,6 +128,10 @@ class StartForm(forms.Form):
                 door.remember(self.request, self.verification.key, next_url=self.next_url)
         return cleaned
 
+    def visitor(self) -> Visitor:
+        """Return who asks."""
+        return door.visitor_of(self.request)
+
     @sensitive_variables()
     def _start(self, number: str, key: UUID | None) -> Verification:
         door.admit(self.request, door="start")
@@ -134,7 +139,7 @@ class StartForm(forms.Form):
         # form's, with which another browser could take the verification over.
         key = uuid5(key, "verification") if key else None
         return services.start_verification(
-            number, purpose=self.purpose, visitor=door.visitor_of(self.request), key=key
+            number, purpose=self.purpose, visitor=self.visitor(), key=key
         )
 
     @sensitive_variables()
@@ -204,10 +209,14 @@ class CodeForm(forms.Form):
         try:
             self._refuse_other_browser()
             door.admit(self.request, door="check")
-            services.check_code(self.verification, code, visitor=door.visitor_of(self.request))
+            services.check_code(self.verification, code, visitor=self.visitor())
         except FlashCallError as error:
             raise ValidationError(str(error), code=error.code) from error
         return code
+
+    def visitor(self) -> Visitor:
+        """Return who types."""
+        return door.visitor_of(self.request)
 
     def _refuse_other_browser(self) -> None:
         # SECURITY: a code typed in another browser than the one that asked is worth nothing.
@@ -233,6 +242,7 @@ class CodeForm(forms.Form):
         self.user = authenticate(self.request, verification=self.verification)
         if self.user is None:
             raise self.verification.refusal or LoginRefused()
+        notes.mark_proof(self.request)
 
     def get_user(self) -> AbstractBaseUser | None:
         """Return who proved to own the number; ``None`` before that."""

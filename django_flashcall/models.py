@@ -18,6 +18,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from . import querysets
+from .clock import day_of
 from .exceptions import LoginRefused
 from .phone import display, display_masked, mask
 from .words import (
@@ -47,6 +48,7 @@ class Phone(models.Model):
     )
     created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
     verified_at = models.DateTimeField(_("verified at"), null=True, blank=True, editable=False)
+    released_at = models.DateTimeField(_("released at"), null=True, blank=True, editable=False)
     blocked_at = models.DateTimeField(_("blocked at"), null=True, blank=True, editable=False)
     last_attempt_at = models.DateTimeField(
         _("last attempt at"), null=True, blank=True, editable=False
@@ -69,6 +71,14 @@ class Phone(models.Model):
     def display(self) -> str:
         """The number as people write it, for the one who typed it and for those who may see it."""
         return display(self.number)
+
+    @property
+    def changed_hands(self) -> bool:
+        """Whether it was somebody's once, and is nobody's: what others typed of it counts no more.
+
+        Its user may have been deleted, or it was released.
+        """
+        return self.user_id is None and (self.released_at or self.verified_at) is not None
 
     @property
     def masked(self) -> str:
@@ -101,7 +111,7 @@ class Verification(models.Model):
         blank=True,
         related_name="+",
         verbose_name=_("asked by"),
-        help_text=_("Who was logged in when the call was asked for."),
+        help_text=_("The user who asked for the call, if it was known."),
     )
     address = models.GenericIPAddressField(_("asked from"), null=True, blank=True)
     checks = models.PositiveSmallIntegerField(_("checks"), default=0)
@@ -330,7 +340,8 @@ class Price(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.prefix or '*'} {self.channel or '*'}"
+        channel = self.get_channel_display() if self.channel else _("every channel")
+        return f"{self.prefix or _('every number')}, {channel}"
 
 
 class Usage(models.Model):
@@ -355,7 +366,7 @@ class Usage(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.scope or '*'} {self.since:%Y-%m-%d}"
+        return f"{self.scope} {day_of(self.since).date()}".strip()
 
     @property
     def spent(self) -> Decimal:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth import load_backend
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.crypto import constant_time_compare
 
 NOTES_KEY = "flashcall_notes"
 HELD_KEY = "flashcall_held"
@@ -33,16 +35,36 @@ def was_noted(request: HttpRequest, what: str, *, max_age: timedelta | None = No
     return bool(timezone.now().timestamp() - noted < max_age.total_seconds())
 
 
+def is_recent(request: HttpRequest, *, max_age: timedelta) -> bool:
+    """Tell whether the visitor logged in, or proved a number again, not longer ago than that."""
+    return any(was_noted(request, what, max_age=max_age) for what in (LOGIN, PROOF))
+
+
+def mark_proof(request: HttpRequest) -> None:
+    """Say that whoever is logged in by this request has proved a number."""
+    request.flashcall_proof = True  # type: ignore[attr-defined]
+
+
 def note_login(sender: Any, request: HttpRequest | None = None, **kwargs: Any) -> None:
     """Note a login by whatever means; receives Django's ``user_logged_in``."""
-    if request is not None and hasattr(request, "session"):
-        note(request, LOGIN)
+    if request is None or not hasattr(request, "session"):
+        return
+    note(request, LOGIN)
+    request.session.pop(HELD_KEY, None)
+    if hasattr(request, "flashcall_proof"):
+        note(request, PROOF)
 
 
 def hold(request: HttpRequest, user: Any) -> None:
-    """Keep ``user``, who gave the right password, until the second step is taken."""
-    held = {"user": str(user.pk), "backend": getattr(user, "backend", "")}
-    request.session[HELD_KEY] = held | {"at": timezone.now().timestamp()}
+    """Keep ``user``, who gave the right password on this page, until the second step is taken."""
+    request.session.cycle_key()  # as a login does: nobody knows the session who planted it
+    request.session[HELD_KEY] = {
+        "user": str(user.pk),
+        "backend": getattr(user, "backend", ""),
+        "hash": user.get_session_auth_hash(),
+        "page": request.get_full_path(),
+        "at": timezone.now().timestamp(),
+    }
 
 
 def held_user(request: HttpRequest) -> Any:
@@ -50,7 +72,17 @@ def held_user(request: HttpRequest) -> Any:
     held = request.session.get(HELD_KEY)
     if not held or timezone.now().timestamp() - held["at"] >= HELD_FOR.total_seconds():
         return None
-    user = load_backend(held["backend"]).get_user(held["user"])
-    if user is not None:
-        user.backend = held["backend"]
+    if held["backend"] not in settings.AUTHENTICATION_BACKENDS:
+        return None
+    user: Any = load_backend(held["backend"]).get_user(held["user"])
+    # SECURITY: who has changed the password meanwhile did not give this one.
+    if user is None or not constant_time_compare(held["hash"], user.get_session_auth_hash()):
+        return None
+    user.backend = held["backend"]
     return user
+
+
+def held_page(request: HttpRequest) -> str:
+    """Return where the password was asked for in this session, even if it is long ago."""
+    page: str = request.session.get(HELD_KEY, {}).get("page", "")
+    return page

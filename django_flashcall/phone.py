@@ -75,16 +75,29 @@ def mask(number: str) -> str:
 
 
 def spellings(number: str) -> list[str]:
-    """Return the usual spellings of an E.164 ``number`` that are read as nothing else here."""
+    """Return the usual spellings of an E.164 ``number`` that are read as nothing else here.
+
+    With the country code, the digit that is dialled before long-distance calls, or neither; with
+    and without brackets; parted by spaces, hyphens, both, or nothing.
+    """
     parsed = phonenumbers.parse(number)
     written = [phonenumbers.format_number(parsed, form) for form in (E164, INTERNATIONAL, NATIONAL)]
-    bare = [re.sub(r"\D", "", text) for text in written]
-    # As masks of Russian forms have it: +7 (999) 123-45-67.
-    local = written[-1][written[-1].find("(") :]
-    masked = [f"+{parsed.country_code} {local}", f"+{parsed.country_code}{local.replace(' ', '')}"]
-    national = phonenumbers.national_significant_number(parsed)
-    candidates = dict.fromkeys([*written, *bare, *masked, national])
+    country, *parts = re.findall(r"\d+", written[1])
+    national = "".join(parts)
+    trunk = re.sub(r"\D", "", written[2]).removesuffix(national)
+    begins = [begin for begin in (f"+{country}", country, trunk) if begin]
+    texts = [f"{begin}{rest}" for begin in begins for rest in _parted(parts)]
+    candidates = dict.fromkeys([*written, *texts, *(rest.strip(" -") for rest in _parted(parts))])
     return [text for text in candidates if _reads(text, number)]
+
+
+def _parted(parts: list[str]) -> list[str]:
+    """Return what may follow the country code: ``-999-123-45-67``, `` (999) 1234567`` …"""
+    area, *rest = parts
+    tails = {joint.join(rest) for joint in ("-", " ", "")}
+    areas = [(" ", " "), ("", ""), (" ", "-"), ("-", "-"), ("", " "), ("", "-")]
+    areas += [(" (", ") "), (" (", ")"), ("(", ")"), ("(", ") "), ("-(", ")-")]
+    return [f"{before}{area}{after}{tail}" for before, after in areas for tail in sorted(tails)]
 
 
 def prefixes(number: str) -> list[str]:

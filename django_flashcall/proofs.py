@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import IntegrityError
+from django.db.models import F
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
-from . import signals
+from . import accounts, signals
 from .conf import get_settings
 from .exceptions import NumberTaken, VerificationEnded
 from .models import Phone, Verification
@@ -24,6 +26,8 @@ from .words import Purpose
 
 T = TypeVar("T")
 
+CLAIMED = _("This number stands in another account. Ask us to free it.")
+
 
 def confirm_number(verification: Verification, *, user: AbstractBaseUser) -> Phone:
     """Make the number that was proved one of ``user``'s numbers.
@@ -32,14 +36,19 @@ def confirm_number(verification: Verification, *, user: AbstractBaseUser) -> Pho
     approval was used or is not for this.
     """
     phone = _once(partial(_confirm, verification, user=user))
+    _refresh(user)
     signals.number_confirmed.send_robust(sender=Phone, user=user, phone=phone)
     return phone
 
 
 def change_number(verification: Verification, *, user: AbstractBaseUser) -> Phone:
     """Make the number that was proved the only one of ``user``; raises as ``confirm_number``."""
+    previous = _in_field(user)
     phone, released = _once(partial(_change, verification, user=user))
-    signals.number_changed.send_robust(sender=Phone, user=user, phone=phone, released=released)
+    _refresh(user)
+    signals.number_changed.send_robust(
+        sender=Phone, user=user, phone=phone, released=released, previous=previous
+    )
     return phone
 
 
@@ -58,59 +67,67 @@ def prove_again(
 def release_numbers(phones: PhoneQuerySet[Phone]) -> int:
     """Make these numbers nobody's, as when they changed hands; the users keep all else.
 
-    Returns how many they were. A site's own ``USER_PHONE_FIELD`` stays as it is.
+    Returns how many they were. What users have in ``USER_PHONE_FIELD`` opens nothing any more for
+    these numbers, until somebody has proved one of them.
     """
     # SECURITY: a call to the number that is under way must open nothing any more.
-    Verification.objects.filter(phone__in=phones).cancel()
-    return phones.release()
+    Verification.objects.filter(phone__in=phones).withdraw()
+    return phones.release(now=timezone.now())
 
 
 def numbers_of(user: AbstractBaseUser) -> list[Phone]:
-    """Return the numbers that ``user`` has proved, the latest proof first."""
-    return list(
-        Phone.objects.filter(user=user.pk, verified_at__isnull=False).order_by("-verified_at")
-    )
+    """Return the numbers that ``user`` has proved, the latest proof first.
+
+    With ``USER_PHONES_PROVEN`` those count that ``flashcall_adopt`` has linked, too.
+    """
+    return list(_proved_by(user).order_by(F("verified_at").desc(nulls_last=True), "pk"))
 
 
 def _once(work: Callable[[], T]) -> T:
     try:
         return work()
     except IntegrityError as error:
-        # Another user has the number in the site's own unique field.
-        raise NumberTaken() from error
+        # Another user has the number in the site's own unique field, which cannot be emptied.
+        raise NumberTaken(CLAIMED, code="number_claimed") from error
 
 
 @in_own_transaction(Verification)
 def _confirm(verification: Verification, *, user: AbstractBaseUser) -> Phone:
-    _consume(verification, asked_by=user.pk, purpose=Purpose.CONFIRM)
-    return _claim(verification, user=user)
+    _consume(verification, user=user, purpose=Purpose.CONFIRM)
+    phone = _claim(verification, user=user)
+    if not _in_field(user):
+        _write_field(phone, user=user)
+    return phone
 
 
 @in_own_transaction(Verification)
 def _change(verification: Verification, *, user: AbstractBaseUser) -> tuple[Phone, list[Phone]]:
-    _consume(verification, asked_by=user.pk, purpose=Purpose.CHANGE)
+    _consume(verification, user=user, purpose=Purpose.CHANGE)
     # Changes in parallel wait here: each would leave the other's number, which it cannot see yet.
     get_user_model()._default_manager.select_for_update().get(pk=user.pk)
     phone = _claim(verification, user=user)
     others = Phone.objects.filter(user=user.pk).exclude(pk=phone.pk)
     released = list(others)
     release_numbers(others)
+    _write_field(phone, user=user)
     return phone, released
 
 
 @in_own_transaction(Verification)
 def _prove(verification: Verification, *, user: AbstractBaseUser, purpose: str) -> None:
-    # Whoever takes a second step is not logged in yet: nobody asked, as far as we know.
-    asked_by = None if purpose == Purpose.SECOND_STEP else user.pk
-    _consume(verification, asked_by=asked_by, purpose=purpose)
-    phones = Phone.objects.filter(pk=verification.phone_id)
-    if not phones.prove_again(user=user, now=timezone.now(), since=None):
+    _consume(verification, user=user, purpose=purpose)
+    if not _proved_by(user).filter(pk=verification.phone_id).bind(user=user, now=timezone.now()):
         raise VerificationEnded()
 
 
-def _consume(verification: Verification, *, asked_by: Any, purpose: str) -> None:
+def _proved_by(user: AbstractBaseUser) -> PhoneQuerySet[Phone]:
+    phones = Phone.objects.filter(user=user.pk)
+    return phones if get_settings().USER_PHONES_PROVEN else phones.exclude(verified_at=None)
+
+
+def _consume(verification: Verification, *, user: AbstractBaseUser, purpose: str) -> None:
     # SECURITY: by the user who asked, for what was asked, and once.
-    mine = Verification.objects.filter(pk=verification.pk, user=asked_by)
+    mine = Verification.objects.filter(pk=verification.pk, user=user.pk)
     if not mine.consume(now=timezone.now(), purpose=purpose):
         raise VerificationEnded()
 
@@ -119,10 +136,37 @@ def _claim(verification: Verification, *, user: AbstractBaseUser) -> Phone:
     now, config = timezone.now(), get_settings()
     dormant_since = now - config.MAX_DORMANCY if config.MAX_DORMANCY else None
     phones = Phone.objects.filter(pk=verification.phone_id)
+    if _is_proven_elsewhere(phones.get(), user=user):
+        raise NumberTaken()
     # SECURITY: whoever typed the number without proving it loses it to who did.
     if not phones.claim_for(user=user, now=now, dormant_since=dormant_since):
         raise NumberTaken()
-    if config.USER_PHONE_FIELD:
-        users = get_user_model()._default_manager.filter(pk=user.pk)
-        users.update(**{config.USER_PHONE_FIELD: verification.number})
+    accounts.drop_claims(verification.number, but=user)
     return phones.get()
+
+
+def _is_proven_elsewhere(phone: Phone, *, user: AbstractBaseUser) -> bool:
+    """Tell whether the site itself has proved the number for another user, and not too long ago."""
+    if not get_settings().USER_PHONES_PROVEN or phone.verified_at or phone.changed_hands:
+        return False
+    others = accounts.holders(phone.number).exclude(pk=user.pk)
+    return any(not accounts.is_long_gone(other) for other in others)
+
+
+def _in_field(user: AbstractBaseUser) -> str:
+    """Return what the site's own field says of ``user``, empty if there is none."""
+    field = get_settings().USER_PHONE_FIELD
+    return str(getattr(user, field) or "") if field else ""
+
+
+def _write_field(phone: Phone, *, user: AbstractBaseUser) -> None:
+    field = get_settings().USER_PHONE_FIELD
+    if field:
+        get_user_model()._default_manager.filter(pk=user.pk).update(**{field: phone.number})
+
+
+def _refresh(user: AbstractBaseUser) -> None:
+    """Show ``user``, as the caller has it, what was written: it may be saved afterwards."""
+    field = get_settings().USER_PHONE_FIELD
+    if field:
+        user.refresh_from_db(fields=[field])

@@ -47,7 +47,7 @@ class PhoneQuerySet(QuerySet[M]):
 
     def claim_sign_up(self, *, now: datetime) -> bool:
         """Take the right to make the user of this number; the row stays locked meanwhile."""
-        return bool(self.filter(user=None).update(verified_at=now))
+        return bool(self.filter(user=None).update(verified_at=now, released_at=None))
 
     def prove_again(self, *, user: Any, now: datetime, since: datetime | None) -> bool:
         """Record that ``user`` proved this number, if that is nothing new.
@@ -58,8 +58,9 @@ class PhoneQuerySet(QuerySet[M]):
         return bool(self.filter(proved, user=user).update(verified_at=now))
 
     def bind(self, *, user: Any, now: datetime) -> bool:
-        """Make this number the one of ``user``, who proved it."""
-        return bool(self.update(user=user, verified_at=now))
+        """Make this number the one of ``user``, who proved it, unless another has meanwhile."""
+        free = Q(user=None) | Q(user=user) | Q(verified_at=None)
+        return bool(self.filter(free).update(user=user, verified_at=now, released_at=None))
 
     def claim_for(self, *, user: Any, now: datetime, dormant_since: datetime | None) -> bool:
         """Make this number the one of ``user``, unless another user has proved it.
@@ -69,11 +70,11 @@ class PhoneQuerySet(QuerySet[M]):
         free = Q(user=None) | Q(user=user) | Q(verified_at=None)
         if dormant_since is not None:
             free |= Q(verified_at__lt=dormant_since)
-        return bool(self.filter(free).update(user=user, verified_at=now))
+        return bool(self.filter(free).update(user=user, verified_at=now, released_at=None))
 
-    def release(self) -> int:
+    def release(self, *, now: datetime) -> int:
         """Make these numbers nobody's."""
-        return self.update(user=None, verified_at=None)
+        return self.update(user=None, verified_at=None, released_at=now)
 
     def block(self, *, now: datetime) -> int:
         """Refuse all calls to these numbers from now on."""
@@ -130,6 +131,13 @@ class VerificationQuerySet(QuerySet[M]):
         """Give up, if pending still."""
         pending = self.filter(status=VerificationStatus.PENDING)
         return bool(pending.update(status=VerificationStatus.CANCELED))
+
+    def withdraw(self) -> int:
+        """See to it that none of these opens anything any more, approved or not."""
+        unused = [VerificationStatus.PENDING, VerificationStatus.APPROVED]
+        return self.filter(status__in=unused, consumed_at=None).update(
+            status=VerificationStatus.CANCELED, approved_at=None
+        )
 
 
 class AttemptQuerySet(QuerySet[M]):

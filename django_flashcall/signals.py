@@ -25,8 +25,9 @@ verification_approved = Signal()
 number_confirmed = Signal()
 
 # A user proved another number, and has it instead of those that he had: the place to tell the old
-# contact. ``released`` are the phones that are free now.
-# Provided args: user, phone, released
+# contact. ``released`` are the phones that are free now, ``previous`` is what stood in
+# ``USER_PHONE_FIELD``.
+# Provided args: user, phone, released, previous
 number_changed = Signal()
 
 # The visitor gave up, or took another number.

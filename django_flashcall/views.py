@@ -18,6 +18,7 @@ from django.contrib.auth.views import RedirectURLMixin
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, resolve_url
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.utils.functional import cached_property
@@ -28,10 +29,11 @@ from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import FormView
 
-from . import door, limits, notes, services
+from . import door, limits, services
 from .clock import clock_time
 from .conf import get_login_redirect, get_session_cookie, get_settings
 from .decorators import NonAtomicMixin
+from .door import Visitor
 from .exceptions import FlashCallError, LoginRefused
 from .forms import CodeForm, PhoneForm, StartForm
 from .models import Verification, VerificationAttempt
@@ -155,7 +157,6 @@ class CodeView(NonAtomicMixin, RedirectURLMixin, FormView):
         success_url = self.get_success_url()
         if user := form.get_user():
             login(self.request, user)  # type: ignore[arg-type]  # any user model
-            notes.note(self.request, notes.PROOF)
         return HttpResponseRedirect(success_url)
 
     def form_invalid(self, form: CodeForm) -> HttpResponse:
@@ -175,13 +176,15 @@ class CodeView(NonAtomicMixin, RedirectURLMixin, FormView):
             return here
         try:
             door.admit(self.request, door="start")
-            services.resend(
-                self.verification, visitor=door.visitor_of(self.request), channel=channel
-            )
+            services.resend(self.verification, visitor=self.visitor(), channel=channel)
         except FlashCallError as error:
             self.verification.refresh_from_db(fields=["attempt_count"])
             return here if self._was_answered() else self.refused(error)
         return here
+
+    def visitor(self) -> Visitor:
+        """Return who asks."""
+        return self.unbound().visitor()
 
     def cancel(self) -> HttpResponse:
         """Give the verification up, and ask for a number again, to go where one wanted to."""
@@ -270,7 +273,11 @@ class CodeView(NonAtomicMixin, RedirectURLMixin, FormView):
     def _over(self) -> dict[str, Any]:
         """Offer a new start with the same number: nobody has to type it again."""
         form = self.start_form_class(self.request, next_url=self.get_redirect_url())
-        return {"again_form": form, "again_subject": form.subject_of(self.verification.phone)}
+        return {
+            "again_form": form,
+            "again_url": reverse(self.start_url_name),
+            "again_subject": form.subject_of(self.verification.phone),
+        }
 
     def _was_answered(self) -> bool:
         """Tell whether the page that was posted knew of fewer calls than there are."""

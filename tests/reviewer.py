@@ -9,23 +9,26 @@ from typing import Any
 from django.core.checks import CheckMessage, Error
 from django.utils import timezone
 
+from django_flashcall.codes import is_code
+from django_flashcall.conf import get_settings
+from django_flashcall.phone import parse_number
 from django_flashcall.providers.base import Answer, Secret
 from django_flashcall.providers.mobilgroup import MobilgroupProvider
 
 #: A number with a fixed code is a door with a key under the mat: it shuts by itself.
-LONGEST = timedelta(days=30)
+LASTS = timedelta(days=14)
 
 
 class ReviewProvider(MobilgroupProvider):
-    """Calls as mobilgroup does, but for one number, which has a fixed code until a day."""
+    """Calls as mobilgroup does, but for one number, which has a fixed code for some days."""
 
     def __init__(
-        self, *, review_number: str, review_code: str, review_until: datetime, **options: Any
+        self, *, review_number: str, review_code: str, review_from: datetime, **options: Any
     ) -> None:
         super().__init__(**options)
         self.review_number = review_number
         self.review_code = Secret(review_code)
-        self.review_until = review_until
+        self.review_from = review_from
 
     def flash_call(self, number: str, *, length: int, code: str = "") -> Answer:
         """Call nobody for the review, and name the fixed code."""
@@ -34,12 +37,16 @@ class ReviewProvider(MobilgroupProvider):
         return super().flash_call(number, length=length, code=code)
 
     def is_open(self) -> bool:
-        """Tell whether the review goes on; an end that is too far away opens nothing."""
-        return timedelta(0) < self.review_until - timezone.now() <= LONGEST
+        """Tell whether the review goes on."""
+        return self.review_from <= timezone.now() < self.review_from + LASTS
 
     def check(self) -> list[CheckMessage]:
-        """Ask for the removal of what is not in use."""
-        if self.is_open():
-            return super().check()
-        over = Error("No review goes on.", hint="Set PROVIDER back.", id="reviewer.E001")
-        return [*super().check(), over]
+        """Ask for the removal of what is not in use, and for a number and a code that work."""
+        wrong = []
+        if not self.is_open():
+            wrong.append("No review goes on: set PROVIDER back.")
+        if parse_number(self.review_number) != self.review_number:
+            wrong.append("Write review_number as +79990000000.")
+        if not is_code(self.review_code, length=get_settings().CODE_LENGTH):
+            wrong.append("review_code has as many digits as CODE_LENGTH says.")
+        return [*super().check(), *(Error(text, id="reviewer.E001") for text in wrong)]

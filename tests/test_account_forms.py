@@ -51,6 +51,8 @@ def request_of(user: Any) -> HttpRequest:
     """Return a request in a session of its own."""
     request = RequestFactory().post("/")
     request.session, request.user = SessionStore(), user
+    if user.is_authenticated:
+        notes.note(request, notes.LOGIN)
     return request
 
 
@@ -82,7 +84,8 @@ def test_a_pair_of_forms_proves_the_number_in_any_view(
     if take is SecondStepCodeForm:
         assert form.get_user() == user
     else:
-        assert notes.was_noted(request, notes.PROOF, max_age=timedelta(minutes=1))
+        again = start is ReauthenticateForm
+        assert notes.was_noted(request, notes.PROOF, max_age=timedelta(minutes=1)) is again
         assert Phone.objects.get(number=outbox[-1].number) == form.phone  # type: ignore[attr-defined]
         assert form.phone.user == user  # type: ignore[attr-defined]
 
@@ -128,6 +131,27 @@ def test_numbers_to_choose_from_are_shown_masked(
     assert OWN not in html
     assert NUMBER not in html
     assert html.count('type="radio"') == 2
+
+
+@pytest.mark.parametrize(("start", "take"), PAIRS[:2])
+def test_a_first_number_is_a_proof(
+    start: type[StartForm], take: type[CodeForm], outbox: Outbox
+) -> None:
+    request = request_of(UserFactory())
+    verification = begin(start, request).verification
+    assert take(request, {"code": outbox[-1].code}, verification=verification).is_valid()
+    assert notes.was_noted(request, notes.PROOF)
+
+
+@pytest.mark.parametrize("start", [ConfirmForm, ChangeForm])
+def test_a_new_number_needs_a_recent_login(
+    start: type[StartForm], user: Any, outbox: Outbox
+) -> None:
+    request = request_of(user)
+    request.session.clear()
+    form = start(request, {"number": NUMBER})
+    assert form.non_field_errors() == ["You logged in a while ago. Log in again first."]
+    assert not outbox
 
 
 def test_who_has_no_number_is_called_nowhere(outbox: Outbox) -> None:

@@ -14,6 +14,7 @@ from django.dispatch import Signal
 from django.test import Client, RequestFactory
 
 from django_flashcall import signals
+from django_flashcall.account_views import SecondStepMixin
 from django_flashcall.models import Phone, Verification
 from django_flashcall.providers.locmem import Delivery
 from django_flashcall.urls import urlpatterns
@@ -190,10 +191,62 @@ class TestConfirming:
         flashcall(USER_PHONE_FIELD="username")
         UserFactory(username=NUMBER)
 
+        page = prove(browser, CHANGE, NUMBER, outbox)
+
+        assert "This number stands in another account. Ask us to free it." in page.text
+        assert not Phone.objects.filter(user=user).exists()
+
+    def test_leaves_the_name_alone_that_a_user_logs_in_by(
+        self, browser: Browser, user: Any, outbox: Outbox, flashcall: Any
+    ) -> None:
+        flashcall(USER_PHONE_FIELD="username")
+        name = user.username
+
+        prove(browser, CONFIRM, NUMBER, outbox)
+
+        user.refresh_from_db()
+        assert user.username == name
+        assert Phone.objects.get().user == user
+
+    def test_empties_the_fields_of_those_who_only_typed_the_number(
+        self, browser: Browser, user: Any, outbox: Outbox, flashcall: Any
+    ) -> None:
+        flashcall(USER_PHONE_FIELD="last_name")
+        attacker: Any = UserFactory(last_name="8 (999) 123-45-67")
+
+        prove(browser, CONFIRM, NUMBER, outbox)
+
+        attacker.refresh_from_db()
+        assert attacker.last_name == ""
+        assert Phone.objects.get().user == user
+
+    def test_is_refused_for_a_number_that_the_site_proved_for_another(
+        self, browser: Browser, user: Any, outbox: Outbox, flashcall: Any
+    ) -> None:
+        flashcall(USER_PHONE_FIELD="last_name", USER_PHONES_PROVEN=True)
+        UserFactory(last_name=NUMBER)
+
         page = prove(browser, CONFIRM, NUMBER, outbox)
 
         assert "This number belongs to another account." in page.text
-        assert not Phone.objects.filter(user=user).exists()
+
+    def test_asks_for_a_recent_login(self, browser: Browser, user: Any, clock: Clock) -> None:
+        PhoneFactory(number=NUMBER, user=user)
+        clock.shift(timedelta(minutes=16))
+
+        assert browser.open(CONFIRM).title == "Is it you?"
+        browser.client.get("/")
+        post(browser, CONFIRM, number=OTHER)
+        assert not Verification.objects.exists()
+
+    def test_of_a_second_number_is_no_proof_of_who_it_is(
+        self, browser: Browser, user: Any, outbox: Outbox
+    ) -> None:
+        """Else a thief of the session would bring a number of his own."""
+        PhoneFactory(number=OTHER, user=user)
+        prove(browser, CONFIRM, NUMBER, outbox)
+
+        assert browser.open("/sensitive/").title == "Is it you?"
 
     def test_by_another_user_in_the_same_browser_is_worth_nothing(
         self, browser: Browser, outbox: Outbox
@@ -220,7 +273,18 @@ class TestChanging:
         assert (old.user, old.verified_at) == (None, None)
         new = Phone.objects.get(number=OTHER)
         assert new.user == user
-        assert heard == [{"user": user, "phone": new, "released": [old]}]
+        assert heard == [{"user": user, "phone": new, "released": [old], "previous": ""}]
+
+    def test_tells_the_number_that_stood_in_the_sites_own_field(
+        self, browser: Browser, user: Any, outbox: Outbox, heard: Any, flashcall: Any
+    ) -> None:
+        flashcall(USER_PHONE_FIELD="last_name")
+        type(user).objects.update(last_name=NUMBER)
+
+        prove(browser, CHANGE, OTHER, outbox)
+
+        assert heard[0]["previous"] == NUMBER
+        assert heard[0]["user"].last_name == OTHER  # and stays so if a receiver saves the user
 
     def test_ends_the_calls_to_the_old_number(
         self, browser: Browser, user: Any, outbox: Outbox
@@ -452,6 +516,64 @@ class TestSecondStep:
         assert "9991234567" not in page.html.replace(" ", "").replace("-", "")
 
         browser.press("Call again")
+        browser.answer(outbox[-1].code)
+
+        assert user_of(browser) == user
+
+    def test_is_worth_nothing_once_the_password_was_changed(
+        self, user: Any, outbox: Outbox
+    ) -> None:
+        browser = self.give_password(user)
+        browser.press("Call me")
+        user.set_password("another one")
+        user.save()
+
+        browser.answer(outbox[-1].code)
+
+        assert not user_of(browser).is_authenticated
+
+    def test_replaces_who_was_logged_in_before(self, user: Any, outbox: Outbox) -> None:
+        browser = Browser(Client())
+        browser.client.force_login(UserFactory())
+        browser.client.post("/password/", {"username": user.username, "password": PASSWORD})
+        browser.open("/phone/second-step/")
+        browser.press("Call me")
+
+        browser.answer(outbox[-1].code)
+
+        assert user_of(browser) == user
+
+    def test_without_a_number_is_refused_if_it_must_be(
+        self, user: Any, phone: Phone, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(SecondStepMixin, "needs_second_step", lambda view, user: True)
+        phone.delete()
+
+        browser = Browser(Client())
+        page = browser.client.post("/password/", {"username": user.username, "password": PASSWORD})
+
+        assert page.context["form"].non_field_errors() == [
+            "This account has no confirmed number for the second step."
+        ]
+
+    def test_goes_back_to_the_password_once_the_number_is_gone(
+        self, user: Any, phone: Phone
+    ) -> None:
+        browser = self.give_password(user)
+        phone.delete()
+
+        response = browser.client.get("/phone/second-step/")
+
+        assert response["Location"].startswith("/password/")
+
+    def test_is_asked_of_who_was_adopted_where_the_site_has_proved_its_numbers(
+        self, user: Any, phone: Phone, outbox: Outbox, flashcall: Any
+    ) -> None:
+        flashcall(USER_PHONES_PROVEN=True)
+        Phone.objects.update(verified_at=None)
+        browser = self.give_password(user)
+        browser.press("Call me")
+
         browser.answer(outbox[-1].code)
 
         assert user_of(browser) == user

@@ -130,7 +130,7 @@ def test_a_user_without_a_number_is_blank() -> None:
 def test_users_are_read_and_linked_in_batches(django_assert_max_num_queries: Any) -> None:
     count = 2 * BATCH + 1
     get_user_model().objects.bulk_create([build_user(f"+7999000{one:04}") for one in range(count)])
-    with django_assert_max_num_queries(30):
+    with django_assert_max_num_queries(40):
         assert adopt() == {Finding.LINK: count}
     linked = Phone.objects.values_list("number", f"user__{FIELD}")
     assert len(linked) == count
@@ -146,12 +146,30 @@ def test_a_user_who_got_the_number_meanwhile_keeps_it() -> None:
     assert Phone.objects.get().user == owner
 
 
+def test_a_number_that_was_somebodys_is_not_given_to_who_typed_it() -> None:
+    former = make_user("+79990000000")
+    Phone.objects.create(number=NUMBER, user=former, verified_at=timezone.now())
+    former.delete()
+    make_user(NUMBER)
+    assert adopt() == {Finding.RELEASED: 1}
+    assert Phone.objects.get().user is None
+
+
+def test_users_who_are_deleted_meanwhile_are_left_out() -> None:
+    gone, kept = make_user(NUMBER), make_user(OTHER)
+    claims = list(survey())
+    gone.delete()
+    findings = {claim.number: claim.finding for claim in link(claims)}
+    assert findings == {NUMBER: Finding.TAKEN, OTHER: Finding.LINK}
+    assert Phone.objects.get().user == kept
+
+
 def test_the_command_reports_and_changes_nothing_without_apply() -> None:
     make_user(NUMBER)
     make_user("никакой")
     told = run()
-    assert "        1 to be linked\n" in told
-    assert "        1 no phone number\n" in told
+    assert "        1 to be linked (link)\n" in told
+    assert "        1 not readable as a number (unreadable)\n" in told
     assert "Nothing was changed" in told
     assert not Phone.objects.exists()
 

@@ -5,15 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from asgiref.sync import async_to_sync
+from django.contrib.sessions.backends.signed_cookies import SessionStore
 from django.db import connection, transaction
 from django.http import HttpRequest, HttpResponse
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.urls import path
 from django.views import View
 
+from django_flashcall import notes
 from django_flashcall.decorators import NonAtomicMixin, phone_required
 from django_flashcall.forms import PhoneForm
 from django_flashcall.models import Phone
+
+from .factories import UserFactory
 
 
 def start(request: HttpRequest) -> HttpResponse:
@@ -42,6 +47,12 @@ class Safe(NonAtomicMixin, Plain):
 @transaction.non_atomic_requests
 def decorated(request: HttpRequest) -> HttpResponse:
     """Be there."""
+    return HttpResponse("here")
+
+
+@phone_required()
+async def waiting(request: HttpRequest) -> HttpResponse:
+    """Be there, after a while."""
     return HttpResponse("here")
 
 
@@ -75,3 +86,13 @@ def test_a_guarded_view_keeps_its_marks() -> None:
     view: Any = decorated
     assert view.__name__ == "decorated"
     assert "default" in view._non_atomic_requests
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_async_view_is_guarded_too() -> None:
+    request = RequestFactory().get("/")
+    request.session, request.user = SessionStore(), UserFactory()
+    refused = async_to_sync(waiting)(request)
+    assert refused["Location"] == "/phone/again/?next=%2F"
+    notes.note(request, notes.PROOF)
+    assert async_to_sync(waiting)(request).content == b"here"

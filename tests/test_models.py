@@ -177,16 +177,16 @@ class TestTexts:
     @pytest.mark.parametrize(
         ("fields", "text"),
         [
-            ({}, "* *"),
-            ({"prefix": "+7999"}, "+7999 *"),
-            ({"prefix": "+7999", "channel": "voice"}, "+7999 voice"),
+            ({}, "every number, every channel"),
+            ({"prefix": "+7999"}, "+7999, every channel"),
+            ({"prefix": "+7999", "channel": "voice"}, "+7999, voice call"),
         ],
     )
     def test_name_a_price_by_what_it_is_for(self, fields: dict[str, Any], text: str) -> None:
         assert str(PriceFactory(**fields)) == text
 
     @pytest.mark.parametrize(
-        ("scope", "text"), [("", "* 2026-03-14"), ("+7999123", "+7999123 2026-03-14")]
+        ("scope", "text"), [("", "2026-03-14"), ("+7999123", "+7999123 2026-03-14")]
     )
     def test_name_a_window_by_where_it_begins(self, scope: str, text: str) -> None:
         assert str(UsageFactory(scope=scope, since=NOW)) == text

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import time_machine
 from django.contrib.auth import user_logged_in
+from django.contrib.sessions.backends.signed_cookies import SessionStore
 from django.http import HttpRequest
 from django.test import RequestFactory
 from django.utils import timezone
@@ -27,7 +28,7 @@ def clock() -> Iterator[time_machine.Traveller]:
 @pytest.fixture
 def request_with_session() -> HttpRequest:
     request = RequestFactory().get("/")
-    request.session = {}  # type: ignore[assignment]
+    request.session = SessionStore()
     return request
 
 

@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from django_flashcall.adoption import link, survey
 from django_flashcall.models import Phone
+from django_flashcall.proofs import release_numbers
 from django_flashcall.providers.locmem import Delivery
 
 pytestmark = pytest.mark.django_db
@@ -102,3 +103,50 @@ def test_a_provider_of_identities_that_verifies_nothing(client: Client, outbox: 
     assert Phone.objects.get().user is not None
     assert not log_in_by_phone(client, outbox).is_authenticated
     assert Phone.objects.get().verified_at is None
+
+
+def test_a_number_that_was_released_opens_its_old_account_no_more(
+    client: Client, outbox: Outbox, flashcall: Any
+) -> None:
+    flashcall(USER_PHONES_PROVEN=True)
+    victim: Any = register(last_name=NUMBER)
+    Phone.objects.create(number=NUMBER, user=victim)
+    release_numbers(Phone.objects.all())
+    assert log_in_by_phone(client, outbox) not in (victim, None)
+    victim.refresh_from_db()
+    assert victim.last_name == NUMBER
+
+
+def test_confirming_and_giving_up_a_recycled_number_opens_nothing(
+    client: Client, outbox: Outbox, flashcall: Any, clock: Clock
+) -> None:
+    """The new holder claims the number for his own account, and then takes another one."""
+    flashcall(USER_PHONES_PROVEN=True, MAX_DORMANCY=timedelta(days=180))
+    victim: Any = register(last_name=NUMBER, last_login=timezone.now() - timedelta(days=999))
+    holder: Any = get_user_model().objects.create_user("holder")
+    client.force_login(holder)
+    for path, number in (("confirm", NUMBER), ("change", "+79997654321")):
+        page = client.post(f"/phone/{path}/", {"number": number})
+        client.post(page.url, {"code": outbox[-1].code})
+        clock.shift(timedelta(minutes=2))
+    assert Phone.objects.get(user=holder).number == "+79997654321"
+    assert log_in_by_phone(Client(), outbox) != victim
+
+
+def test_a_user_whom_the_site_has_not_seen_for_long_is_dormant(
+    client: Client, outbox: Outbox, flashcall: Any
+) -> None:
+    flashcall(USER_PHONES_PROVEN=True, MAX_DORMANCY=timedelta(days=180))
+    victim = register(last_name=NUMBER, last_login=timezone.now() - timedelta(days=181))
+    assert log_in_by_phone(client, outbox) != victim
+
+
+def test_an_adopted_claim_to_the_number_of_a_deleted_user_is_none(
+    client: Client, outbox: Outbox, clock: Clock
+) -> None:
+    former: Any = log_in_by_phone(Client(), outbox)
+    former.delete()
+    attacker = register(last_name="8 999 123-45-67")
+    list(link(survey()))
+    clock.shift(timedelta(minutes=2))
+    assert log_in_by_phone(client, outbox) != attacker

@@ -155,7 +155,7 @@ class TestProving:
     def test_ends_with_a_release(self) -> None:
         phone = PhoneFactory(user=UserFactory())
 
-        assert only(phone).release() == 1
+        assert only(phone).release(now=NOW) == 1
         assert (fresh(phone).user, fresh(phone).verified_at) == (None, None)
 
 

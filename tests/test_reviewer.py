@@ -38,8 +38,8 @@ def clock() -> Iterator[time_machine.Traveller]:
 def site(flashcall: Any, simulator: RunningSimulator, clock: time_machine.Traveller) -> None:
     options = {"api_key": simulator.api_key, "url": simulator.url}
     review = {"review_number": NUMBER, "review_code": CODE}
-    until = {"review_until": timezone.now() + 7 * DAY}
-    flashcall(PROVIDER="tests.reviewer.ReviewProvider", OPTIONS={**options, **review, **until})
+    begins = {"review_from": timezone.now()}
+    flashcall(PROVIDER="tests.reviewer.ReviewProvider", OPTIONS={**options, **review, **begins})
 
 
 def start(client: Client, number: str = NUMBER) -> Any:
@@ -69,7 +69,7 @@ def test_every_other_number_is_called(client: Client, simulator: RunningSimulato
     assert len(simulator.calls) == 1
 
 
-@pytest.mark.parametrize("days", [7, 365])
+@pytest.mark.parametrize("days", [14, 365])
 def test_after_its_day_the_number_is_called_like_any_other(
     client: Client, simulator: RunningSimulator, clock: time_machine.Traveller, days: int
 ) -> None:
@@ -81,13 +81,20 @@ def test_after_its_day_the_number_is_called_like_any_other(
     assert complaints() == ["reviewer.E001"]
 
 
-def test_a_day_that_is_too_far_away_opens_nothing(
-    client: Client, simulator: RunningSimulator, flashcall: Any, settings: Any
+def test_before_its_day_the_number_is_called_like_any_other(
+    client: Client, simulator: RunningSimulator, clock: time_machine.Traveller
 ) -> None:
-    far = {"review_until": timezone.now() + reviewer.LONGEST + DAY}
-    flashcall(OPTIONS={**settings.FLASHCALL["OPTIONS"], **far})
+    clock.shift(-DAY)
     start(client)
     assert len(simulator.calls) == 1
+    assert complaints() == ["reviewer.E001"]
+
+
+@pytest.mark.parametrize(
+    "option", [{"review_number": "8 999 000-00-00"}, {"review_code": "421742"}], ids=str
+)
+def test_what_cannot_work_is_named(option: dict[str, str], flashcall: Any, settings: Any) -> None:
+    flashcall(OPTIONS={**settings.FLASHCALL["OPTIONS"], **option})
     assert complaints() == ["reviewer.E001"]
 
 

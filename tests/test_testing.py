@@ -19,6 +19,8 @@ from django_flashcall.providers import locmem
 from django_flashcall.testing import PhoneTestMixin, log_in_by_phone
 from django_flashcall.words import Channel
 
+from .factories import UserFactory
+
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 NUMBER = "+7 999 123-45-67"
 
@@ -108,7 +110,25 @@ class TestFixture:
         self, client: Client, phone_outbox: list[locmem.Delivery], settings: Any
     ) -> None:
         settings.FLASHCALL = {**settings.FLASHCALL, "SIGN_UP": False}
-        with pytest.raises(AssertionError, match="The login stopped at 200"):
+        with pytest.raises(AssertionError, match="Nobody was called"):
+            log_in_by_phone(client, NUMBER)
+
+    def test_places_no_call_whatever_a_test_changes(
+        self, client: Client, phone_outbox: list[locmem.Delivery], settings: Any
+    ) -> None:
+        settings.FLASHCALL = {**SITE, "CODE_LENGTH": 5}
+        log_in_by_phone(client, NUMBER)
+        assert len(phone_outbox[-1].code) == 5
+        with override_settings(FLASHCALL={"PROVIDER": SITE["PROVIDER"]}):
+            log_in_by_phone(Client(), "+7 999 765-43-21")
+        assert len(phone_outbox) == 2
+
+    def test_lets_a_test_have_calls_refused(
+        self, client: Client, phone_outbox: list[locmem.Delivery], settings: Any
+    ) -> None:
+        options = {"error_code": "not_enough_money"}
+        settings.FLASHCALL = {**settings.FLASHCALL, "OPTIONS": options}
+        with pytest.raises(AssertionError, match="Nobody was called"):
             log_in_by_phone(client, NUMBER)
 
     def test_leaves_nothing_behind(self) -> None:
@@ -123,6 +143,25 @@ class TestFixture:
         printed = (DOCS / "testing.rst").read_text().split("moves both::\n")[1]
         exec(textwrap.dedent(printed.split("\n\nA provider")[0]), names)  # noqa: S102
         names["test_after_a_minute_the_number_is_called_again"](client, phone_outbox)
+
+
+def test_a_mixin_that_stands_behind_the_test_case_is_refused() -> None:
+    with pytest.raises(TypeError, match="stands before TestCase"):
+        type("Wrong", (TestCase, PhoneTestMixin), {})
+
+
+def test_a_login_without_an_outbox_is_refused(settings: Any) -> None:
+    settings.FLASHCALL = SITE
+    with pytest.raises(AssertionError, match="Calls are not recorded"):
+        log_in_by_phone(Client(), NUMBER)
+
+
+@pytest.mark.django_db
+def test_a_login_that_the_site_refuses_is_none() -> None:
+    user: Any = UserFactory(is_staff=True)
+    Phone.objects.create(number="+79991234567", user=user, verified_at=timezone.now())
+    with pytest.raises(AssertionError, match="You cannot log in with this number"):
+        log_in_by_phone(Client(), NUMBER)
 
 
 @pytest.mark.django_db

@@ -41,6 +41,12 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
+                    "released_at",
+                    models.DateTimeField(
+                        blank=True, editable=False, null=True, verbose_name="released at"
+                    ),
+                ),
+                (
                     "blocked_at",
                     models.DateTimeField(
                         blank=True, editable=False, null=True, verbose_name="blocked at"
@@ -244,7 +250,7 @@ class Migration(migrations.Migration):
                     "user",
                     models.ForeignKey(
                         blank=True,
-                        help_text="Who was logged in when the call was asked for.",
+                        help_text="The user who asked for the call, if it was known.",
                         null=True,
                         on_delete=django.db.models.deletion.SET_NULL,
                         related_name="+",

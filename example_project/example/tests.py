@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from django.contrib.auth import get_user_model
 from django.test import TestCase
+from django.utils import timezone
 
+from django_flashcall.models import Phone
 from django_flashcall.testing import PhoneTestMixin
 
-NUMBER = "+7 999 123-45-67"
+NUMBER, OTHER = "+7 999 123-45-67", "+7 999 765-43-21"
+OWN = "+79991234567"
 PASSWORD = "for show"
 
 
@@ -56,6 +59,36 @@ class UserTest(PhoneTestMixin, TestCase):
         )
         self.assertEqual(self.outbox, [])
 
+    def test_changes_the_number_on_pages_of_the_site(self) -> None:
+        """Two views of the site's own, each around a form of the package."""
+        self.log_in_by_phone(NUMBER)
+        code_page = self.client.post("/own-change/", {"number": OTHER})
+        self.client.post(code_page["Location"], {"code": self.outbox[-1].code})
+
+        account = self.client.get("/account/")
+        self.assertContains(account, OTHER)
+        self.assertNotContains(account, NUMBER)
+
+    def test_proves_the_number_again_on_pages_of_the_site(self) -> None:
+        """The user's own number is called, whatever is posted."""
+        user = get_user_model().objects.create_user("anna")
+        Phone.objects.create(number=OWN, user=user, verified_at=timezone.now())
+        self.client.force_login(user)
+        code_page = self.client.post("/own-again/", {"phone": ""})
+        self.client.post(code_page["Location"], {"code": self.outbox[-1].code})
+
+        self.assertEqual(self.client.get("/secret/").status_code, 200)
+
+    def test_takes_the_second_step_on_pages_of_the_site(self) -> None:
+        """A password, a button, and the code."""
+        user = get_user_model().objects.create_user("anna", password=PASSWORD)
+        Phone.objects.create(number=OWN, user=user, verified_at=timezone.now())
+        self.client.post("/password/", {"username": "anna", "password": PASSWORD})
+        code_page = self.client.post("/own-second-step/", {"phone": ""})
+        self.client.post(code_page["Location"], {"code": self.outbox[-1].code})
+
+        self.assertIn("_auth_user_id", self.client.session)
+
     def test_may_choose_between_phone_and_password(self) -> None:
         """Both forms stand on one page, and lead to the same place."""
         page = self.client.get("/password/?next=/secret/")
@@ -73,5 +106,5 @@ class UserTest(PhoneTestMixin, TestCase):
 
         page = self.client.post("/password/", {"username": user.username, "password": PASSWORD})
 
-        self.assertEqual(page["Location"], "/phone/second-step/")
+        self.assertEqual(page["Location"], "/phone/second-step/?next=%2Faccount%2F")
         self.assertNotIn("_auth_user_id", self.client.session)

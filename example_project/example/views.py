@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from django.contrib.auth import login
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.views import LoginView
 from django.db.transaction import non_atomic_requests
@@ -13,7 +14,16 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 
-from django_flashcall.account_forms import ConfirmCodeForm, ConfirmForm
+from django_flashcall.account_forms import (
+    ChangeCodeForm,
+    ChangeForm,
+    ConfirmCodeForm,
+    ConfirmForm,
+    ReauthenticateCodeForm,
+    ReauthenticateForm,
+    SecondStepCodeForm,
+    SecondStepForm,
+)
 from django_flashcall.account_views import SecondStepMixin
 from django_flashcall.decorators import phone_required
 from django_flashcall.forms import PhoneForm
@@ -52,11 +62,79 @@ def own_confirm(request: HttpRequest) -> HttpResponse:
 @non_atomic_requests
 def own_confirm_code(request: HttpRequest, key: UUID) -> HttpResponse:
     """Take the code, and make the number one of the user's."""
-    verification = get_object_or_404(Verification, key=key)
+    verification = get_object_or_404(Verification, key=key, user=request.user)
     form = ConfirmCodeForm(request, request.POST or None, verification=verification)
     if request.method == "POST" and form.is_valid():
         return redirect("account")
     return render(request, "example/own_confirm.html", {"form": form})
+
+
+@login_required
+@never_cache
+@non_atomic_requests
+def own_change(request: HttpRequest) -> HttpResponse:
+    """Ask who is logged in for the number that is to replace the others."""
+    form = ChangeForm(request, request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        return redirect("own_change_code", form.verification.key)
+    return render(request, "example/own_change.html", {"form": form})
+
+
+@login_required
+@never_cache
+@non_atomic_requests
+def own_change_code(request: HttpRequest, key: UUID) -> HttpResponse:
+    """Take the code, and make the number the user's only one."""
+    verification = get_object_or_404(Verification, key=key, user=request.user)
+    form = ChangeCodeForm(request, request.POST or None, verification=verification)
+    if request.method == "POST" and form.is_valid():
+        return redirect("account")
+    return render(request, "example/own_change.html", {"form": form})
+
+
+@login_required
+@never_cache
+@non_atomic_requests
+def own_again(request: HttpRequest) -> HttpResponse:
+    """Have the user's own number called before something sensitive."""
+    form = ReauthenticateForm(request, request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        return redirect("own_again_code", form.verification.key)
+    return render(request, "example/own_again.html", {"form": form})
+
+
+@login_required
+@never_cache
+@non_atomic_requests
+def own_again_code(request: HttpRequest, key: UUID) -> HttpResponse:
+    """Take the code, and note that the number was proved."""
+    verification = get_object_or_404(Verification, key=key, user=request.user)
+    form = ReauthenticateCodeForm(request, request.POST or None, verification=verification)
+    if request.method == "POST" and form.is_valid():
+        return redirect("secret")
+    return render(request, "example/own_again.html", {"form": form})
+
+
+@never_cache
+@non_atomic_requests
+def own_second_step(request: HttpRequest) -> HttpResponse:
+    """Have the number called of whoever gave the right password."""
+    form = SecondStepForm(request, request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        return redirect("own_second_step_code", form.verification.key)
+    return render(request, "example/own_again.html", {"form": form})
+
+
+@never_cache
+@non_atomic_requests
+def own_second_step_code(request: HttpRequest, key: UUID) -> HttpResponse:
+    """Take the code, and log in."""
+    verification = get_object_or_404(Verification, key=key)
+    form = SecondStepCodeForm(request, request.POST or None, verification=verification)
+    if request.method == "POST" and form.is_valid():
+        login(request, form.get_user())
+        return redirect("account")
+    return render(request, "example/own_again.html", {"form": form})
 
 
 @phone_required(max_age=timedelta(minutes=5))

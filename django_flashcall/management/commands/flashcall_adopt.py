@@ -27,7 +27,9 @@ class Command(BaseCommand):
         """Take what to write, and where."""
         parser.add_argument("--apply", action="store_true", help="link them, not only report")
         parser.add_argument(
-            "--report", type=Path, help="a CSV file for the users whose number is not linked"
+            "--report",
+            type=Path,
+            help="a CSV file, written anew, for the users whose number is not linked",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -37,7 +39,7 @@ class Command(BaseCommand):
         claims = link(survey()) if options["apply"] else survey()
         counts = self._count(claims, report=options["report"])
         for finding in Finding:
-            self.stdout.write(f"{counts[finding]:>9} {finding.label}")
+            self.stdout.write(f"{counts[finding]:>9} {finding.label} ({finding})")
         if counts[Finding.LINK]:
             self.stdout.write(
                 "Linked." if options["apply"] else "Nothing was changed: see --apply."
@@ -46,10 +48,13 @@ class Command(BaseCommand):
     def _count(self, claims: Iterable[Claim], *, report: Path | None) -> Counter[Finding]:
         if report is None:
             return Counter(claim.finding for claim in claims)
-        with report.open("w", newline="", encoding="utf-8") as file:
-            rows = csv.writer(file)
-            rows.writerow(["user", "finding", "number"])
-            return Counter(_reported(claim, rows) for claim in claims)
+        try:
+            with report.open("w", newline="", encoding="utf-8") as file:
+                rows = csv.writer(file)
+                rows.writerow(["user", "finding", "number"])
+                return Counter(_reported(claim, rows) for claim in claims)
+        except OSError as error:
+            raise CommandError(f"The report cannot be written: {error}") from error
 
 
 def _reported(claim: Claim, rows: Any) -> Finding:

@@ -46,8 +46,10 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Take other ports, should these be taken."""
-        parser.add_argument("--port", default=8000, type=int, help="port of the site")
-        parser.add_argument("--simulator-port", default=8001, type=int, help="port of the handset")
+        parser.add_argument("--port", default=8000, type=int, help="port of the site (8000)")
+        parser.add_argument(
+            "--simulator-port", default=8001, type=int, help="port of the handset (8001)"
+        )
 
     def handle(self, *args: Any, port: int, simulator_port: int, **options: Any) -> None:
         """Prepare, and serve until Ctrl-C."""
