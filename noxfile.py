@@ -96,13 +96,14 @@ def types(session: nox.Session) -> None:
 def translations(session: nox.Session) -> None:
     """Check that every string is translated and that the compiled catalogues are the latest."""
     session.install("-e", ".")
-    with TemporaryDirectory() as scratch:
-        copy = Path(scratch, PACKAGE.name)
-        shutil.copytree(PACKAGE, copy)
-        with session.chdir(copy):
-            session.run("python", "-m", "django", "makemessages", "--all", "--keep-pot")
-        for catalogue in sorted(PACKAGE.rglob("*.po")):
-            check_catalogue(session, catalogue, copy / catalogue.relative_to(PACKAGE))
+    for folder in (PACKAGE, ROOT / "example_project" / "example"):
+        with TemporaryDirectory() as scratch:
+            copy = Path(scratch, folder.name)
+            shutil.copytree(folder, copy)
+            with session.chdir(copy):
+                session.run("python", "-m", "django", "makemessages", "--all", "--keep-pot")
+            for catalogue in sorted(folder.rglob("*.po")):
+                check_catalogue(session, catalogue, copy / catalogue.relative_to(folder))
 
 
 @nox.session

@@ -111,8 +111,12 @@ def example_number() -> str:
 
 
 def example_numbers() -> str:
-    """Return such a number of each allowed region, as far as they fit into a sentence."""
-    return ", ".join(filter(None, map(_example, get_settings().REGIONS[:EXAMPLES])))
+    """Return such a number of each allowed region, as far as they fit into a sentence.
+
+    Their spaces do not break.
+    """
+    examples = filter(None, map(_example, get_settings().REGIONS[:EXAMPLES]))
+    return ", ".join(example.replace(" ", "\N{NO-BREAK SPACE}") for example in examples)
 
 
 def _example(region: str) -> str:

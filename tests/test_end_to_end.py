@@ -20,6 +20,7 @@ from django_flashcall.exceptions import TransactionOpen
 from django_flashcall.models import Phone, Usage, VerificationAttempt
 from django_flashcall.simulator.testing import RunningSimulator
 from django_flashcall.words import AttemptStatus, Channel
+from tests.browser import Page
 from tests.factories import AttemptFactory, PriceFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
@@ -138,7 +139,7 @@ def test_a_failing_provider_leaves_a_record_and_a_next_step(
 ) -> None:
     caplog.set_level("INFO", logger="django_flashcall")
     simulator.arrange(fault)
-    page = client.get(start(client).url).text
+    page = Page(client.get(start(client).url).text).text
     assert simulator.requests_received == 1
     assert VerificationAttempt.objects.get().status == status
     assert spent() == Decimal(cost)
@@ -153,7 +154,7 @@ def test_a_provider_that_is_not_there_costs_nothing(
     client: Client, simulator: RunningSimulator, flashcall: Any
 ) -> None:
     flashcall(OPTIONS={"api_key": simulator.api_key, "url": "http://127.0.0.1:9/"})
-    page = client.get(start(client).url).text
+    page = Page(client.get(start(client).url).text).text
     assert TRY_LATER in page
     assert VerificationAttempt.objects.get().error_code == "not_sent"
     assert spent() == 0
@@ -182,7 +183,7 @@ def test_a_dialer_that_fails_costs_nothing_and_says_what_else_to_do(
     client: Client, simulator: RunningSimulator, flashcall: Any
 ) -> None:
     flashcall(DIALER="tests.test_end_to_end.broken_dialer")
-    page = client.get(start(client).url).text
+    page = Page(client.get(start(client).url).text).text
     assert TRY_LATER in page
     attempt = VerificationAttempt.objects.get()
     assert (attempt.status, attempt.error_code) == (AttemptStatus.REJECTED, "not_sent")

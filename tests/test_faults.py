@@ -22,6 +22,7 @@ from django_flashcall.models import Usage, VerificationAttempt
 from django_flashcall.providers.http import MAX_BODY
 from django_flashcall.words import AttemptStatus, Channel
 from tests import wire
+from tests.browser import Page
 from tests.factories import PriceFactory
 from tests.wire import Server
 
@@ -268,7 +269,7 @@ def test_a_call_ends_in_a_state_that_has_a_name(
     with wire.serving() as server:
         arrange(server)
         use(server, flashcall, url=server.url if requests else server.secure_url)
-        page = client.get(start(client).url).text
+        page = Page(client.get(start(client).url).text).text
     assert len(server.requests) == requests
     attempt = VerificationAttempt.objects.get()
     assert (attempt.status, attempt.error_code) == (outcome.status, outcome.error_code)
@@ -288,7 +289,7 @@ def test_a_redirect_is_unknown_and_nobody_else_hears_of_the_call(
 ) -> None:
     with wire.serving() as elsewhere:
         server.answers(b"", status=f"{status} Elsewhere", Location=elsewhere.url)
-        page = client.get(start(client).url).text
+        page = Page(client.get(start(client).url).text).text
     assert NOBODY_KNOWS.text in page
     assert VerificationAttempt.objects.get().status == AttemptStatus.UNKNOWN
     assert (len(server.requests), elsewhere.connections) == (1, 0)
@@ -306,7 +307,7 @@ def test_a_provider_that_is_not_reached_costs_nothing(
     server: Server, client: Client, flashcall: Any, url: str
 ) -> None:
     use(server, flashcall, url=url)
-    page = client.get(start(client).url).text
+    page = Page(client.get(start(client).url).text).text
     assert NOT_PLACED.text in page
     assert VerificationAttempt.objects.get().error_code == "not_sent"
     assert spent() == 0

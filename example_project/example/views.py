@@ -132,7 +132,7 @@ def own_second_step_code(request: HttpRequest, key: UUID) -> HttpResponse:
     verification = get_object_or_404(Verification, key=key)
     form = SecondStepCodeForm(request, request.POST or None, verification=verification)
     if request.method == "POST" and form.is_valid():
-        login(request, form.get_user())
+        login(request, form.get_user())  # type: ignore[arg-type]  # any user model
         return redirect("account")
     return render(request, "example/own_again.html", {"form": form})
 

@@ -13,7 +13,7 @@ from django.utils.translation import gettext
 from django_flashcall.simulator.testing import RunningSimulator
 
 NUMBER = "8 (999) 123-45-67"
-CODE_PAGE = re.compile("/[0-9a-f-]{36}/$")
+CODE_PAGE = re.compile(r"/[0-9a-f-]{36}/(#\w+)?$")
 DESKTOP, PHONE, NARROW = (1100, 800), (390, 844), (320, 640)
 
 
@@ -62,7 +62,8 @@ class Visitor:
 
     def press(self, text: str) -> None:
         """Press the button with this English text, in the visitor's language."""
-        self.page.get_by_role("button", name=self.say(text), exact=True).click()
+        with self.page.expect_navigation():
+            self.page.get_by_role("button", name=self.say(text), exact=True).click()
 
     def ask(self, number: str = NUMBER, *, path: str = "/phone/login/") -> None:
         """Type a number and have it called."""
