@@ -10,6 +10,7 @@ import inspect
 import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from django.contrib.auth import get_backends, get_user_model
@@ -44,6 +45,14 @@ def _is_duration(value: Any) -> bool:
 def _is_lifetime(value: Any) -> bool:
     # ASVS 4 2.7.2, ASVS 5 6.5.5 and NIST SP 800-63B 5.1.3.2.
     return _is_duration(value) and value <= LONGEST_VERIFICATION
+
+
+def _is_money(value: Any) -> bool:
+    return isinstance(value, Decimal) and value.is_finite() and value > 0
+
+
+def _is_none_or(rule: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: value is None or rule(value)
 
 
 def _is_list(value: Any, *, of: Callable[[Any], bool]) -> bool:
@@ -95,6 +104,13 @@ RULES: list[Rule] = [
     ("MAX_CHECKS", lambda value: _is_count(value) and value <= 10, "a number from 1 to 10"),
     ("MAX_ATTEMPTS", lambda value: _is_count(value) and value <= 10, "a number from 1 to 10"),
     ("COOLDOWNS", lambda value: _is_list(value, of=_is_duration), "a list of timedeltas"),
+    ("DAILY_ATTEMPTS", _is_count, "a positive number"),
+    ("DAILY_SMS", lambda value: value == 0 or _is_count(value), "a number"),
+    ("DAILY_FAILED_CHECKS", _is_count, "a positive number"),
+    ("MONTHLY_FAILED_CHECKS", _is_count, "a positive number"),
+    ("BLOCK_HOURLY_ATTEMPTS", _is_count, "a positive number"),
+    ("SITE_DAILY_ATTEMPTS", _is_none_or(_is_count), "None or a positive number"),
+    ("DAILY_SPEND", _is_none_or(_is_money), "None or a positive Decimal, such as Decimal('500')"),
     (
         "CURRENCY",
         lambda value: isinstance(value, str) and len(value) == 3,
@@ -120,7 +136,7 @@ RULES: list[Rule] = [
     ("ALLOW_STAFF", lambda value: isinstance(value, bool), "True or False"),
     ("USER_PHONE_FIELD", lambda value: isinstance(value, str), "the name of a field"),
     ("USER_PHONES_PROVEN", lambda value: isinstance(value, bool), "True or False"),
-    ("MAX_DORMANCY", lambda value: value is None or _is_duration(value), "None or a timedelta"),
+    ("MAX_DORMANCY", _is_none_or(_is_duration), "None or a timedelta"),
 ]
 
 

@@ -14,6 +14,11 @@ def day_of(moment: datetime) -> datetime:
     return local.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
+def hour_of(moment: datetime) -> datetime:
+    """Return the full hour in which ``moment`` lies."""
+    return moment.replace(minute=0, second=0, microsecond=0)
+
+
 def clock_time(moment: datetime) -> str:
     """Write ``moment`` as the visitor's clock shows it, in whole minutes and never too early."""
     local = _local(

@@ -10,6 +10,7 @@ import difflib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
@@ -37,6 +38,13 @@ class FlashCallSettings:
         timedelta(seconds=120),
         timedelta(seconds=300),
     )
+    DAILY_ATTEMPTS: int = 5
+    DAILY_SMS: int = 2
+    DAILY_FAILED_CHECKS: int = 10
+    MONTHLY_FAILED_CHECKS: int = 30
+    BLOCK_HOURLY_ATTEMPTS: int = 30
+    SITE_DAILY_ATTEMPTS: int | None = None
+    DAILY_SPEND: Decimal | None = None
     CURRENCY: str = "RUB"
     REGIONS: Sequence[str] = ("RU",)
     NUMBER_TYPES: Sequence[str] = ("mobile", "fixed_line_or_mobile")

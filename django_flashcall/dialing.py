@@ -36,14 +36,19 @@ def dial(attempt_id: int) -> None:
     Returns when the answer is recorded; whatever the provider does raises nothing. A number is
     dialled once, even if a queue delivers the task twice.
     """
-    attempt = VerificationAttempt.objects.select_related("verification__phone").get(pk=attempt_id)
+    place(VerificationAttempt.objects.select_related("verification__phone").get(pk=attempt_id))
+
+
+@sensitive_variables()
+def place(attempt: VerificationAttempt) -> None:
+    """Ask the provider for ``attempt``, as ``dial`` does."""
     provider = load_provider()
     code = _draw_code(attempt, provider=provider)
     # The intent with the digest of our own code is durable before the request: should the answer
     # be lost, the code can be checked all the same.
     digest = _digest(attempt, code) if code else ""
     refuse_open_transaction(VerificationAttempt)
-    this = VerificationAttempt.objects.filter(pk=attempt_id)
+    this = VerificationAttempt.objects.filter(pk=attempt.pk)
     claim = partial(this.claim_dial, now=timezone.now(), code_digest=digest)
     if repeat_on_deadlock(claim):
         _record(attempt, outcome=_ask(provider, attempt, code=code))
@@ -63,7 +68,7 @@ def _ask(
     provider: BaseProvider, attempt: VerificationAttempt, *, code: str
 ) -> Answer | ProviderError:
     try:
-        return _place(provider, attempt, code=code)
+        return _order(provider, attempt, code=code)
     except ProviderError as error:
         return error
     except Exception as error:
@@ -73,7 +78,7 @@ def _ask(
 
 
 @sensitive_variables()
-def _place(provider: BaseProvider, attempt: VerificationAttempt, *, code: str) -> Answer:
+def _order(provider: BaseProvider, attempt: VerificationAttempt, *, code: str) -> Answer:
     if not attempt.is_wanted(now=timezone.now()):
         # A queue may be slow: no call is placed that could not be used.
         raise NotSent("nobody waits for it any more")
@@ -148,7 +153,10 @@ def _keep(
     """Write the outcome down and settle its cost, in one short transaction."""
     this = VerificationAttempt.objects.filter(pk=attempt.pk, **(only or {}))
     if this.conclude(**fields):
-        limits.settle_site(attempt, price=_cost(attempt, fields=fields))
+        cost = _cost(attempt, fields=fields)
+        limits.settle_site(attempt, price=cost)
+        if attempt.reserved is not None and cost > attempt.reserved:
+            limits.remember_bill(attempt, price=cost)
 
 
 def _cost(attempt: VerificationAttempt, *, fields: dict[str, Any]) -> Decimal:

@@ -8,6 +8,8 @@
      │    ├── CooldownActive
      │    ├── NumberBlocked
      │    ├── RateExceeded
+     │    ├── QuotaExceeded      of the number: calls, SMS, wrong codes
+     │    ├── LimitReached       of the site or of a block of numbers
      │    ├── LinesBusy
      │    ├── ChannelUnavailable
      │    ├── AttemptsExhausted
@@ -111,6 +113,23 @@ class RateExceeded(StartRefused):
 
     message = _("Too many attempts. Try again after %(time)s.")
     code = "rate"
+
+
+class QuotaExceeded(StartRefused):
+    """This number was called, or guessed at, too often in a day or a month."""
+
+    message = _("Too many calls to this number. Try again after %(time)s, or log in another way.")
+    code = "quota"
+
+
+class LimitReached(StartRefused):
+    """The site has placed as many calls, or spent as much, as it may."""
+
+    message = _(
+        "Too many calls are asked for at the moment. Try again after %(time)s, or log in another "
+        "way."
+    )
+    code = "limit"
 
 
 class LinesBusy(StartRefused):

@@ -1,63 +1,122 @@
 """May this call be made? The price list, and what is claimed before a call and settled after.
 
-Locks are taken in the order verification, number, site: the row that everybody needs is held
-shortest.
+The database is the truth: each limit is claimed by one conditional UPDATE, or read under the lock
+that such a claim holds. Locks are taken in the order verification, number, block, site: the row
+that everybody needs is held shortest.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
+from django.db.models import Exists, Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
-from .clock import day_of
+from .clock import day_of, hour_of
 from .conf import get_settings
-from .exceptions import ChannelUnavailable, CooldownActive, NumberBlocked, NumberRefused
-from .models import Phone, Price, Usage, VerificationAttempt
+from .exceptions import (
+    ChannelUnavailable,
+    CooldownActive,
+    LimitReached,
+    NumberBlocked,
+    NumberRefused,
+    QuotaExceeded,
+)
+from .models import Phone, Price, Usage, Verification, VerificationAttempt
 from .phone import prefixes
-from .querysets import to_units
+from .querysets import LONGEST_VERIFICATION, PhoneQuerySet, UsageQuerySet, to_units
 from .transactions import in_own_transaction
+from .words import Channel
 
-#: Cooldowns escalate with the attempts at a number within this window.
+logger = logging.getLogger(__name__)
+
+#: Calls are counted within this window, and cooldowns escalate with them.
 DAY = timedelta(days=1)
+#: Wrong codes are counted within this one, too; a success clears neither.
+MONTH = timedelta(days=30)
+HOUR = timedelta(hours=1)
 
 NOTHING = Decimal(0)
 
 #: A call needs so long to ring and to be typed; with less time left none is placed.
 USABLE = timedelta(minutes=1)
 
+#: A block of numbers has these last digits in common with nobody.
+BLOCK_DIGITS = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What a call takes from the site's day: ``room`` must be left, ``taken`` is reserved.
+
+    They differ for a decoy, which is refused when a call would be, and costs nothing.
+    """
+
+    room: Decimal | None
+    taken: Decimal | None
+
 
 @sensitive_variables()
 def estimate_price(number: str, *, channel: str, now: datetime) -> Decimal | None:
     """Return what the price list foretells for a call, ``None`` if it is silent.
 
-    Raises ``ChannelUnavailable`` if the list stops the channel (the empty prefix), and
-    ``NumberRefused`` if it forbids the destination.
+    That is the row's amount, or what was billed beyond it within a day. Raises
+    ``ChannelUnavailable`` if the list stops the channel (the empty prefix), or is silent while the
+    site's spending is capped, and ``NumberRefused`` if it forbids the destination.
     """
-    rows = Price.objects.matching(prefixes(number), channel=channel, now=now)
-    in_force = {(row.prefix, row.channel): row for row in rows}.values()
-    forbidden = [row.prefix for row in in_force if not row.allowed]
+    rows = _in_force(number, channel=channel, now=now)
+    forbidden = [row.prefix for row in rows if not row.allowed]
     if "" in forbidden:
         raise ChannelUnavailable()
     if forbidden:
         raise NumberRefused(_("We do not call numbers of this kind."), code="number_forbidden")
-    return _longest_amount(in_force)
+    nearest = _nearest(rows)
+    if nearest is not None:
+        return nearest.estimate(now=now)
+    if get_settings().DAILY_SPEND is not None:
+        logger.error("channel=%s has no price: DAILY_SPEND can only be kept with one", channel)
+        raise ChannelUnavailable()
+    return None
 
 
-def claim_number(phone: Phone, *, now: datetime) -> None:
+def claim_number(phone: Phone, *, channel: str, now: datetime) -> None:
     """Claim a call to ``phone`` inside the caller's transaction, which a refusal must roll back.
 
-    Raises ``CooldownActive`` or ``NumberBlocked``.
+    Raises ``CooldownActive``, ``NumberBlocked`` or ``QuotaExceeded``.
     """
     shortest = min(get_settings().COOLDOWNS)
     if not Phone.objects.filter(pk=phone.pk).claim_call(now=now, cooldown=shortest):
         raise _refusal(phone, now=now)
-    retry_at = rested_at(phone, now=now)
+    recent = VerificationAttempt.objects.recent(phone.pk, since=now - DAY)
+    _refuse_quota(recent, channel=channel)
+    retry_at = _rested_at(recent)
     if retry_at and retry_at > now:
         raise CooldownActive(retry_at=retry_at)
+
+
+def grant_checks(phone: Phone, *, now: datetime) -> int:
+    """Return how many codes may be tried for a new verification, under the lock of the number.
+
+    At most ``MAX_CHECKS``, and no more than the day and the month have left. Raises
+    ``QuotaExceeded`` if that is nothing.
+    """
+    config = get_settings()
+    verifications = Verification.objects.filter(phone=phone)
+    failed = verifications.failed_checks(now=now, day=now - DAY, month=now - MONTH)
+    left = min(
+        config.DAILY_FAILED_CHECKS - failed["day"],
+        config.MONTHLY_FAILED_CHECKS - failed["month"],
+        config.MAX_CHECKS,
+    )
+    if left < 1:
+        raise QuotaExceeded(retry_at=_checks_return_at(phone, now=now))
+    return left
 
 
 def rested_at(phone: Phone, *, now: datetime) -> datetime | None:
@@ -65,29 +124,55 @@ def rested_at(phone: Phone, *, now: datetime) -> datetime | None:
 
     The cooldown grows with each call of the last 24 hours.
     """
-    recent = VerificationAttempt.objects.recent(phone.pk, since=now - DAY)
-    if not recent["count"]:
-        return None
-    cooldowns = get_settings().COOLDOWNS
-    latest: datetime = recent["latest"]
-    wait: timedelta = cooldowns[min(recent["count"], len(cooldowns)) - 1]
-    return latest + wait
+    return _rested_at(VerificationAttempt.objects.recent(phone.pk, since=now - DAY))
 
 
-def ensure_day(*, now: datetime) -> None:
-    """See to it that the site's day has a row, before any transaction needs it.
+@sensitive_variables()
+def with_windows(phones: PhoneQuerySet[Phone], *, number: str, now: datetime) -> QuerySet[Any]:
+    """Look with the row of a number for those of its block's hour and the site's day."""
+    day, hour = (Exists(window) for window in _windows(number, now=now))
+    return phones.annotate(has_windows=Q(day) & Q(hour))
 
-    Inserted inside, two first calls of a day would deadlock on MariaDB.
+
+@sensitive_variables()
+def ensure_windows(number: str, *, now: datetime) -> None:
+    """See to it that the site's day and the block's hour have their rows."""
+    day, hour = _windows(number, now=now)
+    if (day | hour).count() < 2:
+        insert_windows(number, now=now)
+
+
+@sensitive_variables()
+@in_own_transaction(Usage)
+def insert_windows(number: str, *, now: datetime) -> None:
+    """Insert these rows before the transaction that claims on them.
+
+    Inserted inside it, two first calls of a day would deadlock on MariaDB.
     """
-    day = day_of(now)
-    if not Usage.objects.filter(scope="", since=day).exists():
-        _insert_day(day)
+    scopes = [("", day_of(now)), (_block(number), hour_of(now))]
+    rows = [Usage(scope=scope, since=since) for scope, since in scopes]
+    Usage.objects.bulk_create(rows, ignore_conflicts=True)
 
 
-def claim_site(reserved: Decimal | None, *, now: datetime) -> None:
-    """Count a call and its estimate on the site's day, inside the caller's transaction."""
-    today = Usage.objects.filter(scope="", since=day_of(now))
-    today.add(attempts=1, units=to_units(reserved or NOTHING))
+@sensitive_variables()
+def claim_shared(number: str, *, cost: Cost, now: datetime) -> None:
+    """Claim a call on the hour of its block and on the site's day, inside the caller's transaction.
+
+    Raises ``LimitReached``, which must roll the transaction back.
+    """
+    config = get_settings()
+    day, hour = _windows(number, now=now)
+    if not hour.claim(max_attempts=config.BLOCK_HOURLY_ATTEMPTS):
+        raise LimitReached(retry_at=hour_of(now) + HOUR)
+    claimed = day.claim(
+        units=to_units(cost.taken or NOTHING),
+        room=to_units(cost.room or NOTHING),
+        max_attempts=config.SITE_DAILY_ATTEMPTS,
+        max_units=None if config.DAILY_SPEND is None else to_units(config.DAILY_SPEND),
+    )
+    if not claimed:
+        # An hour more, should the clocks go back this day.
+        raise LimitReached(retry_at=day_of(day_of(now) + DAY + HOUR))
 
 
 def settle_site(attempt: VerificationAttempt, *, price: Decimal) -> None:
@@ -98,16 +183,73 @@ def settle_site(attempt: VerificationAttempt, *, price: Decimal) -> None:
         day.add(attempts=0, units=units)
 
 
-@in_own_transaction(Usage)
-def _insert_day(day: datetime) -> None:
-    Usage.objects.bulk_create([Usage(scope="", since=day)], ignore_conflicts=True)
+@sensitive_variables()
+def remember_bill(attempt: VerificationAttempt, *, price: Decimal) -> None:
+    """Keep a price above the foretold one beside its row: the next calls reserve as much."""
+    number, asked_at = attempt.verification.number, attempt.created_at
+    nearest = _nearest(_in_force(number, channel=attempt.channel, now=asked_at))
+    if nearest is not None:
+        Price.objects.filter(pk=nearest.pk).update(billed=price, billed_at=asked_at)
 
 
-def _longest_amount(rows: Iterable[Price]) -> Decimal | None:
+@sensitive_variables()
+def _windows(number: str, *, now: datetime) -> tuple[UsageQuerySet[Usage], UsageQuerySet[Usage]]:
+    """Return the row of the site's day and that of the block's hour."""
+    day = Usage.objects.filter(scope="", since=day_of(now))
+    return day, Usage.objects.filter(scope=_block(number), since=hour_of(now))
+
+
+@sensitive_variables()
+def _block(number: str) -> str:
+    return number[:-BLOCK_DIGITS]
+
+
+@sensitive_variables()
+def _in_force(number: str, *, channel: str, now: datetime) -> list[Price]:
+    rows = Price.objects.matching(prefixes(number), channel=channel, now=now)
+    return list({(row.prefix, row.channel): row for row in rows}.values())
+
+
+def _nearest(rows: Iterable[Price]) -> Price | None:
     priced = [row for row in rows if row.amount is not None]
     # A row of the very channel is nearer than one of every channel.
-    nearest = max(priced, key=lambda row: (len(row.prefix), row.channel != ""), default=None)
-    return nearest.amount if nearest else None
+    return max(priced, key=lambda row: (len(row.prefix), row.channel != ""), default=None)
+
+
+def _rested_at(recent: dict[str, Any]) -> datetime | None:
+    if not recent["count"]:
+        return None
+    cooldowns = get_settings().COOLDOWNS
+    latest: datetime = recent["latest"]
+    wait: timedelta = cooldowns[min(recent["count"], len(cooldowns)) - 1]
+    return latest + wait
+
+
+def _refuse_quota(recent: dict[str, Any], *, channel: str) -> None:
+    config = get_settings()
+    if recent["count"] >= config.DAILY_ATTEMPTS:
+        raise QuotaExceeded(retry_at=recent["first"] + DAY)
+    if channel == Channel.SMS and recent["sms"] >= config.DAILY_SMS:
+        first: datetime | None = recent["first_sms"]
+        raise QuotaExceeded(retry_at=first + DAY if first else None)
+
+
+def _checks_return_at(phone: Phone, *, now: datetime) -> datetime:
+    """Return when a check is free again; asked only by who is refused."""
+    config = get_settings()
+    windows = [(DAY, config.DAILY_FAILED_CHECKS), (MONTH, config.MONTHLY_FAILED_CHECKS)]
+    return max(_free_at(phone, now=now, window=window, limit=limit) for window, limit in windows)
+
+
+def _free_at(phone: Phone, *, now: datetime, window: timedelta, limit: int) -> datetime:
+    began = Verification.objects.filter(phone=phone).failing(now=now, since=now - window)
+    used, free_at = sum(row["failed"] for row in began), now
+    for row in began:
+        if used < limit:
+            break
+        used -= row["failed"]
+        free_at = row["created_at"] + window + LONGEST_VERIFICATION
+    return free_at
 
 
 def _refusal(phone: Phone, *, now: datetime) -> CooldownActive | NumberBlocked:

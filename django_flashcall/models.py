@@ -6,7 +6,7 @@ Invariants are constraints here; how a state changes is in ``querysets``.
 from __future__ import annotations
 
 import uuid
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -32,6 +32,10 @@ from .words import (
 
 #: Sums up to 99,999,999.9999 in ``FLASHCALL["CURRENCY"]``.
 MONEY: dict[str, Any] = {"max_digits": 12, "decimal_places": 4}
+
+
+#: A price above the list's is expected again for so long.
+BILLED_FOR = timedelta(days=1)
 
 
 class Phone(models.Model):
@@ -269,6 +273,12 @@ class VerificationAttempt(models.Model):
         """What it cost: the provider's price, or while that is not known what was reserved."""
         return self.reserved or Decimal(0) if self.price is None else self.price
 
+    @property
+    def carries_code(self) -> bool:
+        """Whether an SMS can name this call: accepted, and with an id of the provider."""
+        is_call = self.channel != Channel.SMS
+        return is_call and self.status == AttemptStatus.ACCEPTED and bool(self.provider_id)
+
     def is_wanted(self, *, now: datetime) -> bool:
         """Tell whether somebody still waits for the code."""
         return self.expires_at > now and self.verification.status == VerificationStatus.PENDING
@@ -321,6 +331,14 @@ class Price(models.Model):
         validators=[MinValueValidator(Decimal(0))],
         help_text=_("Empty: a shorter prefix gives the amount."),
     )
+    billed = models.DecimalField(
+        _("billed"),
+        **MONEY,
+        null=True,
+        editable=False,
+        help_text=_("What the provider charged the last time that it was more."),
+    )
+    billed_at = models.DateTimeField(_("billed at"), null=True, editable=False)
     allowed = models.BooleanField(_("allowed"), default=True)
     valid_from = models.DateTimeField(_("valid from"), default=timezone.now)
 
@@ -342,6 +360,12 @@ class Price(models.Model):
     def __str__(self) -> str:
         channel = self.get_channel_display() if self.channel else _("every channel")
         return f"{self.prefix or _('every number')}, {channel}"
+
+    def estimate(self, *, now: datetime) -> Decimal:
+        """Return what a call will cost: the amount, or what was billed beyond it within a day."""
+        listed, billed = self.amount or Decimal(0), self.billed or Decimal(0)
+        is_recent = self.billed_at is not None and self.billed_at > now - BILLED_FOR
+        return max(listed, billed) if is_recent else listed
 
 
 class Usage(models.Model):

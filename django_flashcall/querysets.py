@@ -11,7 +11,19 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypeVar
 
-from django.db.models import Count, F, Max, Model, Q, QuerySet
+from django.db.models import (
+    Case,
+    Count,
+    F,
+    IntegerField,
+    Max,
+    Min,
+    Model,
+    Q,
+    QuerySet,
+    Sum,
+    When,
+)
 
 from .words import AttemptStatus, Channel, VerificationStatus
 
@@ -127,6 +139,22 @@ class VerificationQuerySet(QuerySet[M]):
             ).update(consumed_at=now)
         )
 
+    def failing(self, *, now: datetime, since: datetime) -> QuerySet[M, dict[str, Any]]:
+        """Return when those began that count after ``since``, and how many wrong codes each counts.
+
+        A live verification counts all that it was granted, an approved one all but the right code.
+        """
+        # Codes are typed until a verification ends, so those that began a little earlier count.
+        recent = self.filter(created_at__gt=since - LONGEST_VERIFICATION).order_by("created_at")
+        return recent.values("created_at", failed=_failed(now=now))
+
+    def failed_checks(self, *, now: datetime, day: datetime, month: datetime) -> dict[str, int]:
+        """Add up the wrong codes after ``day`` and ``month``, as ``failing()`` counts them."""
+        of_day = Q(created_at__gt=day - LONGEST_VERIFICATION)
+        return self.failing(now=now, since=month).aggregate(
+            day=Sum("failed", filter=of_day, default=0), month=Sum("failed", default=0)
+        )
+
     def cancel(self) -> bool:
         """Give up, if pending still."""
         pending = self.filter(status=VerificationStatus.PENDING)
@@ -140,18 +168,36 @@ class VerificationQuerySet(QuerySet[M]):
         )
 
 
+def _failed(*, now: datetime) -> Case:
+    return Case(
+        When(status=VerificationStatus.PENDING, expires_at__gt=now, then=F("max_checks")),
+        When(approved_at__isnull=False, then=F("checks") - 1),
+        default=F("checks"),
+        output_field=IntegerField(),
+    )
+
+
 class AttemptQuerySet(QuerySet[M]):
     """The calls and SMS."""
 
     def recent(self, phone_id: int, *, since: datetime) -> dict[str, Any]:
-        """Count the attempts at a number after ``since``, and find the time of the latest."""
+        """Count the attempts at a number after ``since``, and find the first and the latest."""
+        return self.since(phone_id, since=since).aggregate(
+            count=Count("pk"),
+            sms=Count("pk", filter=Q(channel=Channel.SMS)),
+            first=Min("created_at"),
+            first_sms=Min("created_at", filter=Q(channel=Channel.SMS)),
+            latest=Max("created_at"),
+        )
+
+    def since(self, phone_id: int, *, since: datetime) -> AttemptQuerySet[M]:
+        """Keep the attempts at a number after ``since``."""
         # An older verification has no attempt so young; saying so lets the index end the search.
-        youngest = since - LONGEST_VERIFICATION
         return self.filter(
             verification__phone=phone_id,
-            verification__created_at__gt=youngest,
+            verification__created_at__gt=since - LONGEST_VERIFICATION,
             created_at__gt=since,
-        ).aggregate(count=Count("pk"), latest=Max("created_at"))
+        )
 
     def claim_dial(self, *, now: datetime, code_digest: str) -> bool:
         """Take the right to send this request; a task that is delivered twice dials once."""
@@ -202,3 +248,20 @@ class UsageQuerySet(QuerySet[M]):
     def add(self, *, attempts: int, units: int) -> bool:
         """Count ``attempts`` and their cost in one statement."""
         return bool(self.update(attempts=F("attempts") + attempts, amount=F("amount") + units))
+
+    def claim(
+        self,
+        *,
+        units: int = 0,
+        room: int = 0,
+        max_attempts: int | None = None,
+        max_units: int | None = None,
+    ) -> bool:
+        """Take one attempt and ``units``, if both stay within what is allowed.
+
+        ``room`` is what must be left, ``units`` what is taken: a decoy asks for the room of a call,
+        so that it is refused when a call would be, and takes nothing.
+        """
+        left = self if max_attempts is None else self.filter(attempts__lt=max_attempts)
+        left = left if max_units is None else left.filter(amount__lte=max_units - room)
+        return left.add(attempts=1, units=units)

@@ -28,10 +28,9 @@ from .exceptions import (
     AttemptsExhausted,
     ChannelUnavailable,
     CodeUnknown,
-    CooldownActive,
     KeyReused,
-    LinesBusy,
-    NumberBlocked,
+    NumberRefused,
+    StartRefused,
     VerificationEnded,
     WrongCode,
 )
@@ -50,7 +49,7 @@ class Order:
 
     phone: Phone
     channel: str
-    reserved: Decimal | None
+    cost: limits.Cost
     is_decoy: bool
     call: VerificationAttempt | None  # whose code an SMS repeats
     now: datetime
@@ -82,7 +81,7 @@ def start_verification(
                 sender=Verification, verification=attempt.verification, attempt=attempt
             )
             _dial(attempt)
-    except (CooldownActive, NumberBlocked, ChannelUnavailable, LinesBusy, IntegrityError):
+    except (StartRefused, NumberRefused, IntegrityError):
         # The same form again: the other request won the number's row, and has committed.
         verification = _begun_before(key, number=number, purpose=purpose)
         if verification is None:
@@ -167,10 +166,11 @@ def starting_channels() -> list[str]:
 
 def next_channel(verification: Verification) -> str:
     """Return the channel to try after those that were tried; the last one again at the end."""
-    channels = available_channels(verification)
+    attempts = list(verification.attempts.all())
+    channels = _channels(with_call=any(attempt.carries_code for attempt in attempts))
     if not channels:
         raise ChannelUnavailable()
-    tried = set(verification.attempts.values_list("channel", flat=True))
+    tried = {attempt.channel for attempt in attempts}
     return next((channel for channel in channels if channel not in tried), channels[-1])
 
 
@@ -194,10 +194,10 @@ def _order_start(number: str, *, purpose: str, channel: str | None, now: datetim
     # Everything that may be refused without a row is refused before there is one.
     first = _first_channel(channel)
     lines.refuse_if_paused(first, now=now)
-    reserved = limits.estimate_price(number, channel=first, now=now)
+    price = limits.estimate_price(number, channel=first, now=now)
     is_decoy = _needs_decoy(number, purpose=purpose)
-    phone = _known_phone(number)
-    return _order(phone, channel=first, reserved=reserved, is_decoy=is_decoy, call=None, now=now)
+    phone = _known_phone(number, now=now)
+    return _order(phone, channel=first, price=price, is_decoy=is_decoy, call=None, now=now)
 
 
 def _order_resend(verification: Verification, *, channel: str, now: datetime) -> Order:
@@ -208,16 +208,14 @@ def _order_resend(verification: Verification, *, channel: str, now: datetime) ->
         raise ChannelUnavailable()
     lines.refuse_if_paused(channel, now=now)
     phone, is_decoy = verification.phone, verification.is_decoy
-    reserved = limits.estimate_price(phone.number, channel=channel, now=now)
-    return _order(phone, channel=channel, reserved=reserved, is_decoy=is_decoy, call=call, now=now)
+    price = limits.estimate_price(phone.number, channel=channel, now=now)
+    limits.ensure_windows(phone.number, now=now)
+    return _order(phone, channel=channel, price=price, is_decoy=is_decoy, call=call, now=now)
 
 
-def _order(
-    phone: Phone, *, reserved: Decimal | None, is_decoy: bool, now: datetime, **what: Any
-) -> Order:
-    limits.ensure_day(now=now)
-    cost = limits.NOTHING if is_decoy else reserved
-    return Order(phone=phone, reserved=cost, is_decoy=is_decoy, now=now, **what)
+def _order(phone: Phone, *, price: Decimal | None, is_decoy: bool, **what: Any) -> Order:
+    cost = limits.Cost(room=price, taken=limits.NOTHING if is_decoy else price)
+    return Order(phone=phone, cost=cost, is_decoy=is_decoy, **what)
 
 
 @sensitive_variables()
@@ -230,12 +228,16 @@ def _needs_decoy(number: str, *, purpose: str) -> bool:
 
 
 @sensitive_variables()
-def _known_phone(number: str) -> Phone:
-    phone = Phone.objects.filter(number=number).first()
-    if phone is not None:
-        return phone
-    _insert_phone(number)
-    return Phone.objects.get(number=number)
+def _known_phone(number: str, *, now: datetime) -> Phone:
+    """Return the row of ``number``, and see to it that the others that a start locks are there."""
+    phones = limits.with_windows(Phone.objects.filter(number=number), number=number, now=now)
+    phone: Phone | None = phones.first()
+    if phone is None or not getattr(phone, "has_windows", False):
+        limits.insert_windows(number, now=now)
+    if phone is None:
+        _insert_phone(number)
+        return Phone.objects.get(number=number)
+    return phone
 
 
 @sensitive_variables()
@@ -247,14 +249,14 @@ def _insert_phone(number: str) -> None:
 @in_own_transaction(Verification)
 def _begin(order: Order, *, purpose: str, visitor: Visitor, key: UUID) -> VerificationAttempt:
     config = get_settings()
-    limits.claim_number(order.phone, now=order.now)
+    limits.claim_number(order.phone, channel=order.channel, now=order.now)
     verification = Verification.objects.create(
         key=key,
         phone=order.phone,
         purpose=purpose,
         user_id=_user_id(visitor),
         address=visitor.address or None,
-        max_checks=config.MAX_CHECKS,
+        max_checks=limits.grant_checks(order.phone, now=order.now),
         attempt_count=1,
         max_attempts=config.MAX_ATTEMPTS,
         is_decoy=order.is_decoy,
@@ -269,7 +271,7 @@ def _repeat(order: Order, *, verification: Verification) -> VerificationAttempt:
     this = Verification.objects.filter(pk=verification.pk)
     if not this.claim_attempt(now=order.now, usable=limits.USABLE):
         raise AttemptsExhausted()
-    limits.claim_number(order.phone, now=order.now)
+    limits.claim_number(order.phone, channel=order.channel, now=order.now)
     return _record_intent(order, verification=verification)
 
 
@@ -279,12 +281,12 @@ def _record_intent(order: Order, *, verification: Verification) -> VerificationA
     attempt = VerificationAttempt.objects.create(
         verification=verification,
         channel=order.channel,
-        reserved=order.reserved,
+        reserved=order.cost.taken,
         created_at=order.now,
         expires_at=min(order.now + lifetime, verification.expires_at),
         **_code_fields(order),
     )
-    limits.claim_site(order.reserved, now=order.now)
+    limits.claim_shared(order.phone.number, cost=order.cost, now=order.now)
     return attempt
 
 
@@ -305,8 +307,12 @@ def _line(*, now: datetime) -> AbstractContextManager[None]:
 
 
 def _dial(attempt: VerificationAttempt) -> None:
+    dialer = get_dialer()
     try:
-        get_dialer()(attempt.pk)
+        if dialer is dialing.dial:
+            dialing.place(attempt)  # no need to look it up again
+        else:
+            dialer(attempt.pk)
     except Exception as error:
         # A queue that is down is no reason to lose the visitor: the page says what else to do.
         logger.error("attempt=%s not dialled: %s", attempt.pk, type(error).__name__)

@@ -14,13 +14,21 @@ from django_flashcall import limits
 from django_flashcall.exceptions import (
     ChannelUnavailable,
     CooldownActive,
+    LimitReached,
     NumberBlocked,
     NumberRefused,
+    QuotaExceeded,
 )
-from django_flashcall.models import Usage
-from django_flashcall.words import Channel
+from django_flashcall.models import Phone, Usage
+from django_flashcall.words import Channel, VerificationStatus
 
-from .factories import AttemptFactory, PhoneFactory, PriceFactory, UsageFactory
+from .factories import (
+    AttemptFactory,
+    PhoneFactory,
+    PriceFactory,
+    UsageFactory,
+    VerificationFactory,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -123,7 +131,7 @@ def test_the_wait_grows_with_the_calls_of_the_day(calls: int, seconds: int) -> N
 
 def test_a_claim_marks_the_number() -> None:
     phone = PhoneFactory()
-    limits.claim_number(phone, now=NOW)
+    limits.claim_number(phone, channel=Channel.FLASH_CALL, now=NOW)
     phone.refresh_from_db()
     assert phone.last_attempt_at == NOW
 
@@ -131,53 +139,131 @@ def test_a_claim_marks_the_number() -> None:
 def test_a_claim_within_the_shortest_cooldown_is_refused_with_its_end() -> None:
     phone = PhoneFactory(last_attempt_at=NOW - timedelta(seconds=10))
     with pytest.raises(CooldownActive) as caught:
-        limits.claim_number(phone, now=NOW)
+        limits.claim_number(phone, channel=Channel.FLASH_CALL, now=NOW)
     assert caught.value.retry_at == NOW + timedelta(seconds=50)
 
 
 def test_a_claim_of_a_blocked_number_is_refused() -> None:
     with pytest.raises(NumberBlocked):
-        limits.claim_number(PhoneFactory(blocked_at=NOW), now=NOW)
+        limits.claim_number(PhoneFactory(blocked_at=NOW), channel=Channel.VOICE, now=NOW)
 
 
 def test_the_shortest_cooldown_is_found_wherever_it_stands(flashcall: Any) -> None:
     flashcall(COOLDOWNS=[timedelta(minutes=5), timedelta(minutes=1)])
     phone = PhoneFactory(last_attempt_at=NOW - timedelta(minutes=2))
-    limits.claim_number(phone, now=NOW)
+    limits.claim_number(phone, channel=Channel.FLASH_CALL, now=NOW)
     phone.refresh_from_db()
     assert phone.last_attempt_at == NOW
 
 
+def windows(scope: str = "") -> list[datetime]:
+    return list(Usage.objects.filter(scope=scope).order_by("since").values_list("since", flat=True))
+
+
+def claim(price: str | None = None, *, taken: str | None = None, number: str = NUMBER) -> None:
+    """Claim a call on the windows of the site and of the number's block."""
+    room = Decimal(price) if price else None
+    cost = limits.Cost(room=room, taken=room if taken is None else Decimal(taken))
+    limits.ensure_windows(number, now=NOW)
+    limits.claim_shared(number, cost=cost, now=NOW)
+
+
+def day() -> Usage:
+    return Usage.objects.get(scope="")
+
+
 def test_the_day_begins_at_midnight_of_the_default_time_zone() -> None:
-    limits.ensure_day(now=datetime(2026, 3, 3, 20, 59, tzinfo=UTC))
-    limits.ensure_day(now=datetime(2026, 3, 3, 21, 0, tzinfo=UTC))
-    limits.ensure_day(now=datetime(2026, 3, 4, 20, 59, tzinfo=UTC))
-    days = Usage.objects.order_by("since").values_list("since", flat=True)
-    assert list(days) == [
+    limits.ensure_windows(NUMBER, now=datetime(2026, 3, 3, 20, 59, tzinfo=UTC))
+    limits.ensure_windows(NUMBER, now=datetime(2026, 3, 3, 21, 0, tzinfo=UTC))
+    limits.ensure_windows(NUMBER, now=datetime(2026, 3, 4, 20, 59, tzinfo=UTC))
+    assert windows() == [
         datetime(2026, 3, 2, 21, 0, tzinfo=UTC),
         datetime(2026, 3, 3, 21, 0, tzinfo=UTC),
+    ]
+    assert windows("+7999123") == [
+        datetime(2026, 3, 3, 20, 0, tzinfo=UTC),
+        datetime(2026, 3, 3, 21, 0, tzinfo=UTC),
+        datetime(2026, 3, 4, 20, 0, tzinfo=UTC),
     ]
 
 
 def test_the_day_does_not_move_with_the_visitors_time_zone() -> None:
     with timezone.override("Asia/Vladivostok"):
-        limits.ensure_day(now=NOW)
-    assert Usage.objects.get().since == datetime(2026, 3, 3, 21, 0, tzinfo=UTC)
+        limits.ensure_windows(NUMBER, now=NOW)
+    assert windows() == [datetime(2026, 3, 3, 21, 0, tzinfo=UTC)]
 
 
 def test_a_claim_counts_the_call_and_its_estimate() -> None:
-    limits.ensure_day(now=NOW)
-    limits.claim_site(Decimal("0.35"), now=NOW)
-    limits.claim_site(None, now=NOW)
-    day = Usage.objects.get()
-    assert (day.attempts, day.spent) == (2, Decimal("0.35"))
+    claim("0.35")
+    claim()
+    assert (day().attempts, day().spent) == (2, Decimal("0.35"))
+    assert Usage.objects.get(scope="+7999123").attempts == 2
 
 
-def test_sums_are_exact_where_floats_are_not() -> None:
-    limits.ensure_day(now=NOW)
+def test_sums_are_exact_where_floats_are_not(flashcall: Any) -> None:
+    """With binary floats the tenth 0.35 of a cap of 3.50 would be refused."""
+    flashcall(DAILY_SPEND=Decimal("3.50"))
     for _ in range(10):
-        limits.claim_site(Decimal("0.35"), now=NOW)
-    assert Usage.objects.get().spent == Decimal("3.50")
+        claim("0.35")
+    assert day().spent == Decimal("3.50")
+    with pytest.raises(LimitReached):
+        claim("0.01")
+
+
+def test_the_day_is_claimed_up_to_its_limits_and_no_further(flashcall: Any) -> None:
+    flashcall(SITE_DAILY_ATTEMPTS=2)
+    claim()
+    claim()
+    with pytest.raises(LimitReached) as caught:
+        claim()
+    assert caught.value.retry_at == datetime(2026, 3, 4, 21, 0, tzinfo=UTC)
+    assert "log in another way" in str(caught.value)
+
+
+def test_a_block_of_numbers_is_called_so_often_in_an_hour(flashcall: Any) -> None:
+    flashcall(BLOCK_HOURLY_ATTEMPTS=2)
+    claim(number="+79991230000")
+    claim(number="+79991239999")
+    with pytest.raises(LimitReached) as caught:
+        claim(number="+79991234567")
+    assert caught.value.retry_at == NOW + timedelta(hours=1)
+    claim(number="+79991240000")
+
+
+def test_a_decoy_is_refused_where_a_call_would_be_and_takes_nothing(flashcall: Any) -> None:
+    flashcall(DAILY_SPEND=Decimal("0.35"))
+    claim("0.35", taken="0")
+    assert day().spent == 0
+    claim("0.35")
+    with pytest.raises(LimitReached):
+        claim("0.35", taken="0")
+
+
+def test_a_price_above_the_cap_is_refused(flashcall: Any) -> None:
+    flashcall(DAILY_SPEND=Decimal("0.30"))
+    with pytest.raises(LimitReached):
+        claim("0.35")
+
+
+def test_with_a_cap_no_call_is_placed_whose_price_nobody_knows(
+    flashcall: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    flashcall(DAILY_SPEND=Decimal("100"))
+    with pytest.raises(ChannelUnavailable):
+        estimate()
+    assert "DAILY_SPEND" in caplog.text
+    price(amount=Decimal("0.35"))
+    assert estimate() == Decimal("0.35")
+
+
+def test_what_was_billed_beyond_the_list_is_expected_for_a_day() -> None:
+    price("+7", amount=Decimal("0.35"))
+    attempt = AttemptFactory(
+        verification__phone__number=NUMBER, created_at=NOW, reserved=Decimal("0.35")
+    )
+    limits.remember_bill(attempt, price=Decimal("0.50"))
+    assert estimate() == Decimal("0.50")
+    assert estimate(now=NOW + timedelta(days=1)) == Decimal("0.35")
 
 
 @pytest.mark.parametrize(
@@ -189,11 +275,122 @@ def test_what_was_reserved_is_replaced_by_what_it_cost(
 ) -> None:
     amount = None if reserved is None else Decimal(reserved)
     attempt = AttemptFactory(created_at=NOW, reserved=amount)
-    limits.ensure_day(now=NOW)
-    limits.claim_site(amount, now=NOW)
+    claim(reserved)
     limits.settle_site(attempt, price=Decimal(price))
-    day = Usage.objects.get()
-    assert (day.attempts, day.spent) == (1, Decimal(spent))
+    assert (day().attempts, day().spent) == (1, Decimal(spent))
+
+
+# --- quotas of a number ------------------------------------------------------------------------
+
+
+def called(phone: Phone, *, hours: float, channel: str = Channel.FLASH_CALL, **row: Any) -> None:
+    """Record a call of so many hours ago."""
+    asked_at = NOW - timedelta(hours=hours)
+    AttemptFactory(
+        verification__phone=phone,
+        verification__created_at=asked_at,
+        created_at=asked_at,
+        channel=channel,
+        **row,
+    )
+
+
+def claim_number(phone: Phone, channel: str = Channel.FLASH_CALL) -> None:
+    limits.claim_number(phone, channel=channel, now=NOW)
+
+
+def test_a_number_is_called_so_often_in_a_day(flashcall: Any) -> None:
+    flashcall(DAILY_ATTEMPTS=3)
+    phone = PhoneFactory()
+    for hours in (24, 20, 10, 5):
+        called(phone, hours=hours)
+    with pytest.raises(QuotaExceeded) as caught:
+        claim_number(phone)
+    assert caught.value.retry_at == NOW + timedelta(hours=4)
+    assert "log in another way" in str(caught.value)
+    claim_number(PhoneFactory())
+
+
+def test_sms_have_a_quota_of_their_own(flashcall: Any) -> None:
+    flashcall(DAILY_SMS=1)
+    one, other = PhoneFactory(), PhoneFactory()
+    for phone in (one, other):
+        called(phone, hours=8)
+        called(phone, hours=2, channel=Channel.SMS)
+    with pytest.raises(QuotaExceeded) as caught:
+        claim_number(one, Channel.SMS)
+    assert caught.value.retry_at == NOW + timedelta(hours=22)
+    claim_number(other, Channel.VOICE)
+
+
+def test_no_sms_at_all_can_be_wanted(flashcall: Any) -> None:
+    flashcall(DAILY_SMS=0)
+    with pytest.raises(QuotaExceeded) as caught:
+        claim_number(PhoneFactory(), Channel.SMS)
+    assert caught.value.retry_at is None
+
+
+def guessed(phone: Phone, *, hours: float, **fields: Any) -> None:
+    """Record a verification of so many hours ago."""
+    began = NOW - timedelta(hours=hours)
+    VerificationFactory(
+        phone=phone, created_at=began, expires_at=began + timedelta(minutes=10), **fields
+    )
+
+
+APPROVED = {"status": VerificationStatus.APPROVED, "approved_at": NOW}
+
+
+@pytest.mark.parametrize(
+    ("hours", "fields", "counts"),
+    [
+        (1, {"checks": 3}, 3),
+        (1, {"checks": 0}, 0),
+        (1, {"checks": 2, **APPROVED}, 1),  # the last one was right
+        (1, {"checks": 2, "status": VerificationStatus.CANCELED}, 2),
+        (0.1, {"checks": 1}, 3),  # it lives: all that it was granted may still be typed
+        (24.1, {"checks": 3}, 3),  # some may have been typed within the day
+        (24.2, {"checks": 3}, 0),
+    ],
+)
+def test_wrong_codes_of_the_day_leave_fewer_checks(
+    hours: float, fields: dict[str, Any], counts: int, flashcall: Any
+) -> None:
+    flashcall(DAILY_FAILED_CHECKS=10, MAX_CHECKS=10, MONTHLY_FAILED_CHECKS=100)
+    phone = PhoneFactory()
+    guessed(phone, hours=hours, **fields)
+    assert limits.grant_checks(phone, now=NOW) == 10 - counts
+
+
+def test_a_number_grants_no_more_than_the_month_has_left(flashcall: Any) -> None:
+    flashcall(MONTHLY_FAILED_CHECKS=7)
+    phone = PhoneFactory()
+    for days in (29, 20):
+        guessed(phone, hours=24 * days, checks=3)
+    guessed(phone, hours=24 * 31, checks=3)
+    assert limits.grant_checks(phone, now=NOW) == 1
+
+
+def test_without_a_check_left_no_call_is_placed_and_the_refusal_says_until_when(
+    flashcall: Any,
+) -> None:
+    flashcall(DAILY_FAILED_CHECKS=6)
+    phone = PhoneFactory()
+    for hours in (20, 10):
+        guessed(phone, hours=hours, checks=3)
+    with pytest.raises(QuotaExceeded) as caught:
+        limits.grant_checks(phone, now=NOW)
+    assert caught.value.retry_at == NOW + timedelta(hours=4, minutes=10)
+    assert limits.grant_checks(phone, now=caught.value.retry_at) == 3
+
+
+def test_a_success_clears_no_quota(flashcall: Any) -> None:
+    flashcall(DAILY_FAILED_CHECKS=3)
+    phone = PhoneFactory()
+    guessed(phone, hours=2, checks=3)
+    guessed(phone, hours=1, checks=1, **APPROVED)
+    with pytest.raises(QuotaExceeded):
+        limits.grant_checks(phone, now=NOW)
 
 
 def test_a_call_is_settled_on_the_day_it_was_reserved() -> None:

@@ -359,7 +359,9 @@ class TestRecentAttempts:
 
         recent = VerificationAttempt.objects.recent(phone.pk, since=NOW - timedelta(hours=1))
 
-        assert recent == {"count": 3, "latest": NOW}
+        assert (recent["count"], recent["latest"]) == (3, NOW)
+        assert recent["first"] == NOW - timedelta(minutes=59)
+        assert (recent["sms"], recent["first_sms"]) == (0, None)
 
     def test_are_found_when_their_verification_began_before_the_window(self) -> None:
         since = NOW - timedelta(hours=1)
@@ -373,7 +375,7 @@ class TestRecentAttempts:
     def test_may_be_none(self) -> None:
         recent = VerificationAttempt.objects.recent(PhoneFactory().pk, since=NOW)
 
-        assert recent == {"count": 0, "latest": None}
+        assert (recent["count"], recent["latest"]) == (0, None)
 
 
 class TestClaimingADial:

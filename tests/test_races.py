@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.core.cache import cache
 from django.db import connection, connections, transaction
 from django.utils import timezone
 
@@ -23,6 +25,8 @@ from django_flashcall.exceptions import (
     CooldownActive,
     FlashCallError,
     KeyReused,
+    LimitReached,
+    QuotaExceeded,
     VerificationEnded,
     WrongCode,
 )
@@ -30,7 +34,7 @@ from django_flashcall.models import Phone, Usage, Verification, VerificationAtte
 from django_flashcall.providers.locmem import Delivery
 from django_flashcall.words import AttemptStatus, Channel, Purpose, VerificationStatus
 
-from .factories import AttemptFactory, PhoneFactory, UsageFactory, VerificationFactory
+from .factories import AttemptFactory, PhoneFactory, PriceFactory, UsageFactory, VerificationFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -132,7 +136,7 @@ def test_parallel_starts_of_one_number_are_one_call(outbox: list[Delivery]) -> N
     assert len(answers(finishes)) == 1
     assert len(outbox) == 1
     assert Verification.objects.count() == VerificationAttempt.objects.count() == 1
-    assert Usage.objects.get().attempts == 1
+    assert Usage.objects.get(scope="").attempts == 1
 
 
 @pytest.mark.usefixtures("rows")
@@ -143,7 +147,7 @@ def test_one_form_posted_in_parallel_is_one_verification(outbox: list[Delivery])
     assert {verification.key for verification in answers(finishes)} == {key}
     assert len({verification.pk for verification in answers(finishes)}) == 1
     assert len(outbox) == 1
-    assert Usage.objects.get().attempts == 1
+    assert Usage.objects.get(scope="").attempts == 1
 
 
 def test_one_key_for_many_numbers_calls_one_of_them(outbox: list[Delivery]) -> None:
@@ -159,7 +163,63 @@ def test_the_first_numbers_of_a_day_do_not_disturb_each_other(outbox: list[Deliv
     finishes = race(*[starter(f"+79991234{n:03}") for n in range(THREADS)])
     assert errors(finishes) == set()
     assert len(outbox) == Phone.objects.count() == THREADS
-    assert Usage.objects.get().attempts == THREADS
+    assert Usage.objects.get(scope="").attempts == THREADS
+
+
+ROOMY = {
+    "COOLDOWNS": [timedelta.resolution],
+    "DAILY_ATTEMPTS": 100,
+    "DAILY_FAILED_CHECKS": 300,
+    "MONTHLY_FAILED_CHECKS": 300,
+    "BLOCK_HOURLY_ATTEMPTS": 100,
+}
+HERE = [NUMBER] * 9
+EVERYWHERE = [f"+7999{n:03}4567" for n in range(9)]
+IN_ONE_BLOCK = [f"+7999123456{n}" for n in range(9)]
+
+# The limit | whom nine want to be called | how many are
+LIMITS: list[tuple[dict[str, Any], list[str], int]] = [
+    ({"DAILY_ATTEMPTS": 8}, HERE, 8),
+    ({"DAILY_FAILED_CHECKS": 24}, HERE, 8),
+    ({"MONTHLY_FAILED_CHECKS": 24}, HERE, 8),
+    ({"BLOCK_HOURLY_ATTEMPTS": 8}, IN_ONE_BLOCK, 8),
+    ({"SITE_DAILY_ATTEMPTS": 8}, EVERYWHERE, 8),
+    ({"DAILY_SPEND": Decimal("2.80")}, EVERYWHERE, 8),
+]
+
+
+def insistent(number: str) -> Callable[[], Any]:
+    """Ask again while the number was called this very moment."""
+
+    def ask() -> Any:
+        while True:
+            try:
+                return starter(number)()
+            except CooldownActive:
+                continue
+
+    return ask
+
+
+@pytest.mark.parametrize(("limit", "numbers", "allowed"), LIMITS, ids=lambda value: str(value)[:40])
+def test_of_one_start_too_many_exactly_the_limit_is_placed(
+    limit: dict[str, Any],
+    numbers: list[str],
+    allowed: int,
+    outbox: list[Delivery],
+    flashcall: Any,
+) -> None:
+    flashcall(**ROOMY | limit)
+    PriceFactory(amount=Decimal("0.35"), valid_from=timezone.now())
+    finishes = race(*[insistent(number) for number in numbers[:4]])
+    cache.clear()  # as a flush, or a restart of the processes, does: nothing depends on it
+    finishes += race(*[insistent(number) for number in numbers[4:]])
+    assert errors(finishes) <= {LimitReached, QuotaExceeded}
+    assert len(outbox) == len(answers(finishes)) == allowed
+    assert VerificationAttempt.objects.count() == allowed
+    with pytest.raises((LimitReached, QuotaExceeded)):
+        insistent(numbers[0])()
+    assert len(outbox) == allowed
 
 
 def test_parallel_wrong_codes_never_share_a_check() -> None:

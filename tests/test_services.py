@@ -146,7 +146,7 @@ def test_the_same_key_after_the_cooldown_calls_nobody(
     clock.shift(timedelta(minutes=3))
     assert start(key=key) == first
     assert len(outbox) == 1
-    assert Usage.objects.get().attempts == 1
+    assert Usage.objects.get(scope="").attempts == 1
 
 
 def test_the_same_key_on_a_blocked_number_is_the_same_verification() -> None:
@@ -394,7 +394,7 @@ def test_the_reservation_is_what_the_price_list_foretells(flashcall: Any) -> Non
     flashcall(DIALER="tests.test_services.enqueue")
     attempt = start().attempts.get()
     assert attempt.reserved == Decimal("0.50")
-    assert Usage.objects.get().spent == Decimal("0.50")
+    assert Usage.objects.get(scope="").spent == Decimal("0.50")
 
 
 # --- resend ------------------------------------------------------------------------------------
@@ -891,7 +891,7 @@ def test_a_decoy_calls_nobody_and_costs_nothing(flashcall: Any, outbox: list[Del
     assert verification.is_decoy
     assert not outbox
     assert (attempt.reserved, attempt.cost) == (Decimal(0), Decimal(0))
-    assert Usage.objects.get().amount == 0
+    assert Usage.objects.get(scope="").amount == 0
 
 
 def test_a_decoy_opens_with_no_code(flashcall: Any) -> None:

@@ -125,6 +125,21 @@ class Migration(migrations.Migration):
                         verbose_name="amount",
                     ),
                 ),
+                (
+                    "billed",
+                    models.DecimalField(
+                        decimal_places=4,
+                        editable=False,
+                        help_text="What the provider charged the last time that it was more.",
+                        max_digits=12,
+                        null=True,
+                        verbose_name="billed",
+                    ),
+                ),
+                (
+                    "billed_at",
+                    models.DateTimeField(editable=False, null=True, verbose_name="billed at"),
+                ),
                 ("allowed", models.BooleanField(default=True, verbose_name="allowed")),
                 (
                     "valid_from",
