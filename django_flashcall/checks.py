@@ -13,6 +13,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth import get_backends, get_user_model
 from django.core.checks import CheckMessage, Error, Warning
 from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured
@@ -20,6 +21,7 @@ from django.db import connections
 from django.db.models import CharField, TextField
 from django.utils.module_loading import import_string
 
+from .codes import SPOKEN_LENGTH
 from .conf import FlashCallSettings, get_settings
 from .phone import NUMBER_TYPES, SUPPORTED_REGIONS
 from .providers.base import BaseProvider, load_provider
@@ -30,6 +32,9 @@ from .words import Channel
 CODE_LENGTHS = range(4, 9)
 
 RATE = re.compile(r"[1-9]\d*/\d*[smhd]", re.ASCII)
+
+#: A year of guessing at one number should not succeed more often.
+MAX_ODDS = 0.05
 
 Rule = tuple[str, Callable[[Any], bool], str]
 
@@ -111,6 +116,8 @@ RULES: list[Rule] = [
     ("BLOCK_HOURLY_ATTEMPTS", _is_count, "a positive number"),
     ("SITE_DAILY_ATTEMPTS", _is_none_or(_is_count), "None or a positive number"),
     ("DAILY_SPEND", _is_none_or(_is_money), "None or a positive Decimal, such as Decimal('500')"),
+    ("BEFORE_CALL", lambda value: isinstance(value, str), "a dotted path"),
+    ("ALARM_MAILS", lambda value: isinstance(value, bool), "True or False"),
     (
         "CURRENCY",
         lambda value: isinstance(value, str) and len(value) == 3,
@@ -147,7 +154,13 @@ def check_settings(**kwargs: Any) -> list[CheckMessage]:
     except ImproperlyConfigured as error:
         return [Error(str(error), id="django_flashcall.E001")]
     wrong = [*_wrong_values(config)]
-    return wrong or [*_check_dialer(config), *_check_provider(config), *_check_field(config)]
+    return wrong or [
+        *_check_callable("DIALER", config.DIALER),
+        *_check_callable("BEFORE_CALL", config.BEFORE_CALL),
+        *_check_provider(config),
+        *_check_field(config),
+        *_check_odds(config),
+    ]
 
 
 def check_backend(**kwargs: Any) -> list[CheckMessage]:
@@ -194,6 +207,8 @@ def check_deploy(**kwargs: Any) -> list[CheckMessage]:
         messages = load_provider().check_deploy()
     except (ImproperlyConfigured, AttributeError):
         return []  # check_settings says so already
+    messages += _check_money(config)
+    messages += _check_caches()
     if config.ALLOW_STAFF:
         messages.append(
             Warning(
@@ -203,6 +218,37 @@ def check_deploy(**kwargs: Any) -> list[CheckMessage]:
             )
         )
     return messages
+
+
+def _check_money(config: FlashCallSettings) -> list[CheckMessage]:
+    if config.DAILY_SPEND is not None and config.SITE_DAILY_ATTEMPTS is not None:
+        return []
+    return [
+        Warning(
+            "Nothing bounds what all calls of a day may cost, or how many they may be.",
+            hint="Set FLASHCALL['DAILY_SPEND'] and SITE_DAILY_ATTEMPTS to twice a good day's.",
+            id="django_flashcall.W006",
+        )
+    ]
+
+
+def _check_caches() -> list[CheckMessage]:
+    aliases = {"default", getattr(settings, "RATELIMIT_USE_CACHE", "default")}
+    lonely = [alias for alias in sorted(aliases) if _is_lonely(alias)]
+    return [
+        Warning(
+            f"The cache {alias!r} is not shared by processes: rates, pauses and alarms are counted "
+            "in each of them anew.",
+            hint="Use Redis or Memcached there; limits of numbers and of money hold without.",
+            id="django_flashcall.W007",
+        )
+        for alias in lonely
+    ]
+
+
+def _is_lonely(alias: str) -> bool:
+    backend = settings.CACHES.get(alias, {}).get("BACKEND", "")
+    return backend.rsplit(".", 1)[-1] in ("LocMemCache", "DummyCache")
 
 
 def _wrong_values(config: FlashCallSettings) -> Iterable[CheckMessage]:
@@ -224,14 +270,41 @@ def _is_shorter(one: Any, other: Any) -> bool:
     return not (_is_duration(one) and _is_duration(other)) or one <= other
 
 
-def _check_dialer(config: FlashCallSettings) -> list[CheckMessage]:
+def _check_callable(key: str, path: str) -> list[CheckMessage]:
     try:
-        dialer = import_string(config.DIALER)
+        named = import_string(path) if path else None
     except ImportError as error:
-        return [Error(f"FLASHCALL['DIALER']: {error}.", id="django_flashcall.E004")]
-    if callable(dialer):
+        return [Error(f"FLASHCALL[{key!r}]: {error}.", id="django_flashcall.E004")]
+    if callable(named) or not path:
         return []
-    return [Error("FLASHCALL['DIALER'] cannot be called.", id="django_flashcall.E004")]
+    return [Error(f"FLASHCALL[{key!r}] cannot be called.", id="django_flashcall.E004")]
+
+
+def _check_odds(config: FlashCallSettings) -> list[CheckMessage]:
+    """Say how likely it is that somebody guesses a code of one number within a year."""
+    odds = odds_in_a_year(config)
+    if odds <= MAX_ODDS:
+        return []
+    return [
+        Warning(
+            f"Within these limits somebody who tries for a year guesses a code of one number with "
+            f"a probability of {odds:.0%}.",
+            hint="Lower MONTHLY_FAILED_CHECKS or DAILY_FAILED_CHECKS, or raise CODE_LENGTH.",
+            id="django_flashcall.W005",
+        )
+    ]
+
+
+def odds_in_a_year(config: FlashCallSettings) -> float:
+    """Return the probability that wrong codes, as many as the limits allow, contain a right one.
+
+    Each check is compared with all live codes of its verification, of which a caller's number has
+    ``CODE_LENGTH`` digits. If the provider's pool of numbers is smaller, the odds are worse.
+    """
+    checks = min(365 * config.DAILY_FAILED_CHECKS, 365 / 30 * config.MONTHLY_FAILED_CHECKS)
+    live = min(config.MAX_ATTEMPTS, config.DAILY_ATTEMPTS)
+    digits = min(config.CODE_LENGTH, SPOKEN_LENGTH) if live > 1 else config.CODE_LENGTH
+    return float(1 - (1 - live / 10**digits) ** checks)
 
 
 def _check_provider(config: FlashCallSettings) -> list[CheckMessage]:

@@ -41,10 +41,12 @@ class FlashCallSettings:
     DAILY_ATTEMPTS: int = 5
     DAILY_SMS: int = 2
     DAILY_FAILED_CHECKS: int = 10
-    MONTHLY_FAILED_CHECKS: int = 30
+    MONTHLY_FAILED_CHECKS: int = 14
     BLOCK_HOURLY_ATTEMPTS: int = 30
     SITE_DAILY_ATTEMPTS: int | None = None
     DAILY_SPEND: Decimal | None = None
+    BEFORE_CALL: str = ""
+    ALARM_MAILS: bool = False
     CURRENCY: str = "RUB"
     REGIONS: Sequence[str] = ("RU",)
     NUMBER_TYPES: Sequence[str] = ("mobile", "fixed_line_or_mobile")
@@ -84,6 +86,13 @@ def get_dialer() -> Callable[[int], object]:
     """Import the callable that ``FLASHCALL["DIALER"]`` names; it takes the attempt's id."""
     dialer: Callable[[int], object] = import_string(get_settings().DIALER)
     return dialer
+
+
+def get_before_call() -> Callable[[Any], str] | None:
+    """Import the callable that ``FLASHCALL["BEFORE_CALL"]`` names, if there is one."""
+    path = get_settings().BEFORE_CALL
+    hook: Callable[[Any], str] | None = import_string(path) if path else None
+    return hook
 
 
 def get_secrets() -> list[str | bytes]:

@@ -11,7 +11,7 @@ from typing import Any
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from . import limits, lines
+from . import alarms, limits, lines
 from .codes import draw_code, is_code, make_digest
 from .exceptions import NotSent, OutcomeUnknown, ProviderError, ProviderRefused
 from .limits import NOTHING
@@ -21,9 +21,12 @@ from .providers.base import Answer, BaseProvider, load_provider
 from .signals import attempt_finished
 from .spelling import word
 from .transactions import in_own_transaction, refuse_open_transaction, repeat_on_deadlock
-from .words import ERRORS_OF_THE_NUMBER, AttemptStatus, Channel, ErrorCode
+from .words import ERRORS_OF_THE_NUMBER, Alarm, AttemptStatus, Channel, ErrorCode
 
 logger = logging.getLogger(__name__)
+
+#: These are told to the operator.
+ALARMING = frozenset(set(Alarm.values) & set(ErrorCode.values))
 
 #: A price beyond this is a mistake, and not recorded.
 MAX_PRICE = Decimal(10_000)
@@ -116,6 +119,16 @@ def _record(attempt: VerificationAttempt, *, outcome: Answer | ProviderError) ->
     for name, value in fields.items():
         setattr(attempt, name, value)
     _log(attempt, outcome=outcome)
+    _alarm(attempt)
+
+
+def _alarm(attempt: VerificationAttempt) -> None:
+    if attempt.error_code in ALARMING:
+        alarms.sound(attempt.error_code)
+    price, foretold = attempt.price, attempt.reserved
+    if price is not None and foretold is not None and price > foretold:
+        channel = attempt.get_channel_display()
+        alarms.sound(Alarm.PRICE, channel=channel, price=price, foretold=foretold)
 
 
 @sensitive_variables()

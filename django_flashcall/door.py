@@ -21,8 +21,10 @@ from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django_ratelimit.core import get_usage
 
+from . import alarms
 from .conf import get_address, get_settings
 from .exceptions import RateExceeded
+from .words import Alarm
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +35,10 @@ REMEMBERED = 5
 
 #: With more, five of them would outgrow the 4 KB that a signed cookie may have.
 LONGEST_URL = 500
+
+
+#: So many knocks in a row from one private address are a proxy, not a visitor.
+SUSPICIOUS = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,8 +70,27 @@ def client_address(request: HttpRequest) -> str:
     return str(mapped or address)
 
 
+class Arrivals:
+    """Notices when everybody seems to come from one private address: a proxy nobody told us of."""
+
+    def __init__(self) -> None:
+        self.address, self.count = "", 0
+
+    def note(self, address: str) -> None:
+        """Count how often in a row the same private address came."""
+        is_private = bool(address) and ipaddress.ip_address(address).is_private
+        self.count = self.count + 1 if is_private and address == self.address else int(is_private)
+        self.address = address
+        if self.count >= SUSPICIOUS:
+            alarms.sound(Alarm.ONE_ADDRESS, every=timedelta(days=1))
+
+
+arrivals = Arrivals()
+
+
 def admit(request: HttpRequest, *, door: str) -> None:
     """Count a knock at ``door`` (a key of ``RATES``); raise ``RateExceeded`` when too many."""
+    arrivals.note(client_address(request))
     for rate in get_settings().RATES.get(door, ()):
         usage = _count(request, door=door, rate=rate)
         if usage and usage["should_limit"]:

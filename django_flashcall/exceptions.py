@@ -9,7 +9,10 @@
      │    ├── NumberBlocked
      │    ├── RateExceeded
      │    ├── QuotaExceeded      of the number: calls, SMS, wrong codes
+     │    │    └── ChannelCooling  on this channel the provider holds us for spammers
      │    ├── LimitReached       of the site or of a block of numbers
+     │    ├── CallDenied         by ``BEFORE_CALL``
+     │    ├── ChallengeRequired  by ``BEFORE_CALL``: the visitor must show to be a person first
      │    ├── LinesBusy
      │    ├── ChannelUnavailable
      │    ├── AttemptsExhausted
@@ -120,6 +123,27 @@ class QuotaExceeded(StartRefused):
 
     message = _("Too many calls to this number. Try again after %(time)s, or log in another way.")
     code = "quota"
+
+
+class ChannelCooling(QuotaExceeded):
+    """The provider holds calls to this number for spam: for a day the channel is not used."""
+
+    message = _("This way of getting the code does not work for this number. Choose another one.")
+    code = "cooling"
+
+
+class CallDenied(StartRefused):
+    """The site's own hook does not want this call."""
+
+    message = _("We cannot call this number. Log in another way.")
+    code = "denied"
+
+
+class ChallengeRequired(StartRefused):
+    """The site's own hook wants the visitor to show first that this is a person."""
+
+    message = _("Show first that you are a person.")
+    code = "challenge"
 
 
 class LimitReached(StartRefused):

@@ -14,13 +14,15 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Exists, Q, QuerySet
+from django.db.models import Exists, QuerySet, Subquery
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
+from . import alarms
 from .clock import day_of, hour_of
 from .conf import get_settings
 from .exceptions import (
+    ChannelCooling,
     ChannelUnavailable,
     CooldownActive,
     LimitReached,
@@ -32,7 +34,7 @@ from .models import Phone, Price, Usage, Verification, VerificationAttempt
 from .phone import prefixes
 from .querysets import LONGEST_VERIFICATION, PhoneQuerySet, UsageQuerySet, to_units
 from .transactions import in_own_transaction
-from .words import Channel
+from .words import Alarm, Channel
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +48,9 @@ NOTHING = Decimal(0)
 
 #: A call needs so long to ring and to be typed; with less time left none is placed.
 USABLE = timedelta(minutes=1)
+
+#: Percents of the day's money at which the operator is warned.
+LEVELS = (100, 80, 50)
 
 #: A block of numbers has these last digits in common with nobody.
 BLOCK_DIGITS = 4
@@ -93,8 +98,9 @@ def claim_number(phone: Phone, *, channel: str, now: datetime) -> None:
     shortest = min(get_settings().COOLDOWNS)
     if not Phone.objects.filter(pk=phone.pk).claim_call(now=now, cooldown=shortest):
         raise _refusal(phone, now=now)
-    recent = VerificationAttempt.objects.recent(phone.pk, since=now - DAY)
+    recent = VerificationAttempt.objects.recent(phone.pk, since=now - DAY, channel=channel)
     _refuse_quota(recent, channel=channel)
+    _refuse_cooling(recent)
     retry_at = _rested_at(recent)
     if retry_at and retry_at > now:
         raise CooldownActive(retry_at=retry_at)
@@ -129,17 +135,38 @@ def rested_at(phone: Phone, *, now: datetime) -> datetime | None:
 
 @sensitive_variables()
 def with_windows(phones: PhoneQuerySet[Phone], *, number: str, now: datetime) -> QuerySet[Any]:
-    """Look with the row of a number for those of its block's hour and the site's day."""
-    day, hour = (Exists(window) for window in _windows(number, now=now))
-    return phones.annotate(has_windows=Q(day) & Q(hour))
+    """Look with the row of a number for those of its block's hour and the site's day.
+
+    Adds ``has_hour``, and ``spent_units``: ``None`` if the day has no row.
+    """
+    day, hour = _windows(number, now=now)
+    return phones.annotate(spent_units=Subquery(day.values("amount")), has_hour=Exists(hour))
 
 
 @sensitive_variables()
-def ensure_windows(number: str, *, now: datetime) -> None:
-    """See to it that the site's day and the block's hour have their rows."""
+def ensure_windows(number: str, *, now: datetime) -> int:
+    """See to it that the site's day and the block's hour have rows; return what is spent today."""
     day, hour = _windows(number, now=now)
-    if (day | hour).count() < 2:
+    spent = dict((day | hour).values_list("scope", "amount"))
+    if len(spent) < 2:
         insert_windows(number, now=now)
+    return spent.get("", 0)
+
+
+def watch_spending(spent_units: int, *, cost: Cost, now: datetime) -> None:
+    """Warn the operator when half, four fifths or all of the day's money is reserved.
+
+    ``spent_units`` was read before the call was claimed: parallel calls may make the warning come
+    one call later.
+    """
+    cap = get_settings().DAILY_SPEND
+    if cap is None:
+        return
+    used = spent_units + to_units(cost.room or NOTHING)
+    percent = next((level for level in LEVELS if 100 * used >= level * to_units(cap)), None)
+    if percent is not None:
+        about = f"{day_of(now).date()}.{percent}"
+        alarms.sound(Alarm.SPENDING, every=DAY, about=about, percent=percent)
 
 
 @sensitive_variables()
@@ -230,8 +257,15 @@ def _refuse_quota(recent: dict[str, Any], *, channel: str) -> None:
     if recent["count"] >= config.DAILY_ATTEMPTS:
         raise QuotaExceeded(retry_at=recent["first"] + DAY)
     if channel == Channel.SMS and recent["sms"] >= config.DAILY_SMS:
-        first: datetime | None = recent["first_sms"]
-        raise QuotaExceeded(retry_at=first + DAY if first else None)
+        if not recent["sms"]:
+            raise ChannelUnavailable()
+        raise QuotaExceeded(retry_at=recent["first_sms"] + DAY)
+
+
+def _refuse_cooling(recent: dict[str, Any]) -> None:
+    """Leave a number alone on a channel on which the provider holds our calls to it for spam."""
+    if recent["spam"]:
+        raise ChannelCooling(retry_at=recent["spam"] + DAY)
 
 
 def _checks_return_at(phone: Phone, *, now: datetime) -> datetime:

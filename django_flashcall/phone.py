@@ -105,6 +105,17 @@ def prefixes(number: str) -> list[str]:
     return [number[:end] for end in range(len(number) + 1)]
 
 
+def region_of(number: str) -> str:
+    """Return the two letters of the country of an E.164 ``number``, empty if it has none."""
+    return phonenumbers.region_code_for_number(phonenumbers.parse(number)) or ""
+
+
+def type_of(number: str) -> str:
+    """Return which of the ``NUMBER_TYPES`` an E.164 ``number`` is of."""
+    kind = phonenumbers.number_type(phonenumbers.parse(number))
+    return next(name for name, value in NUMBER_TYPES.items() if value == kind)
+
+
 def example_number() -> str:
     """Return a number of the first allowed region that belongs to nobody, as people write it."""
     return _example(get_settings().REGIONS[0])

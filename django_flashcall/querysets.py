@@ -25,7 +25,7 @@ from django.db.models import (
     When,
 )
 
-from .words import AttemptStatus, Channel, VerificationStatus
+from .words import AttemptStatus, Channel, ErrorCode, VerificationStatus
 
 M = TypeVar("M", bound=Model)
 
@@ -180,14 +180,19 @@ def _failed(*, now: datetime) -> Case:
 class AttemptQuerySet(QuerySet[M]):
     """The calls and SMS."""
 
-    def recent(self, phone_id: int, *, since: datetime) -> dict[str, Any]:
-        """Count the attempts at a number after ``since``, and find the first and the latest."""
+    def recent(self, phone_id: int, *, since: datetime, channel: str = "") -> dict[str, Any]:
+        """Count the attempts at a number after ``since``, and find the first and the latest.
+
+        ``spam`` is when the provider last held a call by ``channel`` for spam.
+        """
+        is_spam = Q(channel=channel, error_code=ErrorCode.NUMBER_IN_SPAM_LIST)
         return self.since(phone_id, since=since).aggregate(
             count=Count("pk"),
             sms=Count("pk", filter=Q(channel=Channel.SMS)),
             first=Min("created_at"),
             first_sms=Min("created_at", filter=Q(channel=Channel.SMS)),
             latest=Max("created_at"),
+            spam=Max("created_at", filter=is_spam),
         )
 
     def since(self, phone_id: int, *, since: datetime) -> AttemptQuerySet[M]:

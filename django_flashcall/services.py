@@ -8,8 +8,9 @@ transaction of the caller's they raise ``TransactionOpen``.
 from __future__ import annotations
 
 import logging
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -22,10 +23,12 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
 from . import accounts, codes, dialing, limits, lines, signals
-from .conf import get_dialer, get_settings
+from .conf import get_before_call, get_dialer, get_settings
 from .door import Visitor
 from .exceptions import (
     AttemptsExhausted,
+    CallDenied,
+    ChallengeRequired,
     ChannelUnavailable,
     CodeUnknown,
     KeyReused,
@@ -35,10 +38,10 @@ from .exceptions import (
     WrongCode,
 )
 from .models import Phone, Verification, VerificationAttempt
-from .phone import mask, parse_number
+from .phone import mask, parse_number, region_of, type_of
 from .providers.base import load_provider
 from .transactions import in_own_transaction
-from .words import AttemptStatus, Channel, Purpose, VerificationStatus
+from .words import AttemptStatus, Channel, Purpose, Verdict, VerificationStatus
 
 logger = logging.getLogger(__name__)
 
@@ -50,9 +53,28 @@ class Order:
     phone: Phone
     channel: str
     cost: limits.Cost
+    spent_units: int  # of the site's day, read before it is claimed
     is_decoy: bool
     call: VerificationAttempt | None  # whose code an SMS repeats
     now: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedCall:
+    """What ``FLASHCALL["BEFORE_CALL"]`` is told of a call, before anything is claimed for it.
+
+    ``number`` is in E.164, ``price`` what it is expected to cost, ``attempts`` how often the number
+    was called within a day.
+    """
+
+    number: str = field(repr=False)
+    region: str
+    number_type: str
+    channel: str
+    purpose: str
+    price: Decimal | None
+    attempts: int
+    visitor: Visitor
 
 
 @sensitive_variables()
@@ -76,7 +98,9 @@ def start_verification(
     try:
         with _line(now=now):
             order = _order_start(number, purpose=purpose, channel=channel, now=now)
-            attempt = _begin(order, purpose=purpose, visitor=visitor, key=key)
+            _ask_site(order, purpose=purpose, visitor=visitor)
+            with _watched(order):
+                attempt = _begin(order, purpose=purpose, visitor=visitor, key=key)
             signals.verification_started.send_robust(
                 sender=Verification, verification=attempt.verification, attempt=attempt
             )
@@ -103,7 +127,9 @@ def resend(
     channel = channel or next_channel(verification)
     with _line(now=now):
         order = _order_resend(verification, channel=channel, now=now)
-        attempt = _repeat(order, verification=verification)
+        _ask_site(order, purpose=verification.purpose, visitor=visitor)
+        with _watched(order):
+            attempt = _repeat(order, verification=verification)
         _dial(attempt)
     return attempt
 
@@ -196,8 +222,9 @@ def _order_start(number: str, *, purpose: str, channel: str | None, now: datetim
     lines.refuse_if_paused(first, now=now)
     price = limits.estimate_price(number, channel=first, now=now)
     is_decoy = _needs_decoy(number, purpose=purpose)
-    phone = _known_phone(number, now=now)
-    return _order(phone, channel=first, price=price, is_decoy=is_decoy, call=None, now=now)
+    phone, spent = _known_phone(number, now=now)
+    what = {"channel": first, "is_decoy": is_decoy, "call": None, "now": now}
+    return _order(phone, price=price, spent_units=spent, **what)
 
 
 def _order_resend(verification: Verification, *, channel: str, now: datetime) -> Order:
@@ -207,15 +234,48 @@ def _order_resend(verification: Verification, *, channel: str, now: datetime) ->
     if channel not in _channels(with_call=call is not None):
         raise ChannelUnavailable()
     lines.refuse_if_paused(channel, now=now)
-    phone, is_decoy = verification.phone, verification.is_decoy
+    phone = verification.phone
     price = limits.estimate_price(phone.number, channel=channel, now=now)
-    limits.ensure_windows(phone.number, now=now)
-    return _order(phone, channel=channel, price=price, is_decoy=is_decoy, call=call, now=now)
+    spent = limits.ensure_windows(phone.number, now=now)
+    what = {"channel": channel, "is_decoy": verification.is_decoy, "call": call, "now": now}
+    return _order(phone, price=price, spent_units=spent, **what)
 
 
-def _order(phone: Phone, *, price: Decimal | None, is_decoy: bool, **what: Any) -> Order:
-    cost = limits.Cost(room=price, taken=limits.NOTHING if is_decoy else price)
-    return Order(phone=phone, cost=cost, is_decoy=is_decoy, **what)
+def _order(phone: Phone, *, price: Decimal | None, **what: Any) -> Order:
+    cost = limits.Cost(room=price, taken=limits.NOTHING if what["is_decoy"] else price)
+    return Order(phone=phone, cost=cost, **what)
+
+
+def _ask_site(order: Order, *, purpose: str, visitor: Visitor) -> None:
+    """Let the site's own hook allow the call, deny it, or ask for a challenge first."""
+    hook = get_before_call()
+    if hook is None:
+        return
+    number, since = order.phone.number, order.now - limits.DAY
+    call = PlannedCall(
+        number=number,
+        region=region_of(number),
+        number_type=type_of(number),
+        channel=order.channel,
+        purpose=purpose,
+        price=order.cost.room,
+        attempts=VerificationAttempt.objects.since(order.phone.pk, since=since).count(),
+        visitor=visitor,
+    )
+    verdict = hook(call)
+    if verdict == Verdict.CHALLENGE:
+        raise ChallengeRequired()
+    if verdict != Verdict.ALLOW:
+        raise CallDenied()
+
+
+@contextmanager
+def _watched(order: Order) -> Iterator[None]:
+    """Warn the operator of the day's money, whether the call is placed or refused."""
+    try:
+        yield
+    finally:
+        limits.watch_spending(order.spent_units, cost=order.cost, now=order.now)
 
 
 @sensitive_variables()
@@ -228,16 +288,17 @@ def _needs_decoy(number: str, *, purpose: str) -> bool:
 
 
 @sensitive_variables()
-def _known_phone(number: str, *, now: datetime) -> Phone:
-    """Return the row of ``number``, and see to it that the others that a start locks are there."""
+def _known_phone(number: str, *, now: datetime) -> tuple[Phone, int]:
+    """Return the row of ``number``, and what is spent today; the rows that a start locks exist."""
     phones = limits.with_windows(Phone.objects.filter(number=number), number=number, now=now)
-    phone: Phone | None = phones.first()
-    if phone is None or not getattr(phone, "has_windows", False):
-        limits.insert_windows(number, now=now)
+    phone: Any = phones.first()
     if phone is None:
+        limits.insert_windows(number, now=now)
         _insert_phone(number)
-        return Phone.objects.get(number=number)
-    return phone
+        phone = phones.get()
+    elif phone.spent_units is None or not phone.has_hour:
+        limits.insert_windows(number, now=now)
+    return phone, phone.spent_units or 0
 
 
 @sensitive_variables()

@@ -30,6 +30,10 @@ number_confirmed = Signal()
 # Provided args: user, phone, released, previous
 number_changed = Signal()
 
+# The operator should look: ``alarm`` is one of ``words.Alarm``, ``message`` says it in words.
+# Provided args: alarm, message, params
+operator_alarm = Signal()
+
 # The visitor gave up, or took another number.
 # Provided args: verification
 verification_canceled = Signal()

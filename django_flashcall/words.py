@@ -64,6 +64,27 @@ class ErrorCode(TextChoices):
     NOT_SENT = "not_sent", _("the request was not sent to the provider")
 
 
+class Alarm(TextChoices):
+    """What the operator hears of; the first four are error codes of the provider."""
+
+    NOT_ENOUGH_MONEY = ErrorCode.NOT_ENOUGH_MONEY.value
+    AUTHORISATION_FAILED = ErrorCode.AUTHORISATION_FAILED.value
+    USER_DISABLED = ErrorCode.USER_DISABLED.value
+    ANI_PHONE_NOT_VALID = ErrorCode.ANI_PHONE_NOT_VALID.value
+    PRICE = "price"
+    SPENDING = "spending"
+    CONVERSION = "conversion"
+    ONE_ADDRESS = "one_address"
+
+
+class Verdict(TextChoices):
+    """What ``FLASHCALL["BEFORE_CALL"]`` may answer."""
+
+    ALLOW = "allow"
+    DENY = "deny"
+    CHALLENGE = "challenge"
+
+
 #: The visitor can mend these by giving another number; the others are for the operator.
 ERRORS_OF_THE_NUMBER = frozenset(
     {

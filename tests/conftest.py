@@ -10,6 +10,7 @@ import pytest
 from django.core.cache import cache
 from django.utils import translation
 
+from django_flashcall import door
 from django_flashcall.door import Visitor
 from django_flashcall.providers import locmem
 from django_flashcall.simulator.testing import RunningSimulator, running_simulator
@@ -23,6 +24,7 @@ def clean_slate() -> Iterator[None]:
     """Forget the calls, the rates and the language of the test before."""
     locmem.outbox.clear()
     cache.clear()
+    door.arrivals.count = 0
     translation.deactivate()
     yield
     locmem.outbox.clear()

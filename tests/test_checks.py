@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import re
 from datetime import timedelta
+from decimal import Decimal
 from enum import IntEnum
 from typing import Any
 
@@ -14,7 +16,9 @@ from django_flashcall.checks import (
     check_deploy,
     check_isolation,
     check_settings,
+    odds_in_a_year,
 )
+from django_flashcall.conf import get_settings
 from django_flashcall.providers.base import BaseProvider
 
 MOBILGROUP = "django_flashcall.providers.mobilgroup.MobilgroupProvider"
@@ -103,6 +107,15 @@ class TestSettings:
             ("MAX_CHECKS", [1, 10]),
             ("MAX_ATTEMPTS", [1, 10]),
             ("COOLDOWNS", [[timedelta(seconds=30)]]),
+            ("DAILY_ATTEMPTS", [1, 50]),
+            ("DAILY_SMS", [0, 2]),
+            ("DAILY_FAILED_CHECKS", [1, 10]),
+            ("MONTHLY_FAILED_CHECKS", [1, 30]),
+            ("BLOCK_HOURLY_ATTEMPTS", [1, 30]),
+            ("SITE_DAILY_ATTEMPTS", [None, 1000]),
+            ("DAILY_SPEND", [None, Decimal("500")]),
+            ("BEFORE_CALL", ["", "tests.test_before_call.judge"]),
+            ("ALARM_MAILS", [True, False]),
             ("CURRENCY", ["KZT"]),
             ("REGIONS", [["KZ", "RU"]]),
             ("NUMBER_TYPES", [["mobile", "fixed_line", "voip"]]),
@@ -115,7 +128,7 @@ class TestSettings:
     def test_e002_lets_right_values_pass(self, flashcall: Any, key: str, values: list[Any]) -> None:
         for value in values:
             flashcall(**{key: value})
-            assert check_settings() == []
+            assert "E002" not in ids(check_settings())
 
     @pytest.mark.parametrize(
         ("key", "values", "expected"),
@@ -138,6 +151,15 @@ class TestSettings:
             ("MAX_CHECKS", [0, 11, -1, "3", True, 2.5, None], "a number from 1 to 10"),
             ("MAX_ATTEMPTS", [0, 11, None], "a number from 1 to 10"),
             ("COOLDOWNS", [[], [60], timedelta(1), [timedelta(0)], None], "a list of timedeltas"),
+            ("DAILY_ATTEMPTS", [0, None, "5"], "a positive number"),
+            ("DAILY_SMS", [-1, None], "a number"),
+            ("DAILY_FAILED_CHECKS", [0, None], "a positive number"),
+            ("MONTHLY_FAILED_CHECKS", [0, None], "a positive number"),
+            ("BLOCK_HOURLY_ATTEMPTS", [0, None], "a positive number"),
+            ("SITE_DAILY_ATTEMPTS", [0, "many"], "None or a positive number"),
+            ("DAILY_SPEND", [500, 0.5, Decimal(0), Decimal("NaN")], "None or a positive Decimal"),
+            ("BEFORE_CALL", [None, print], "a dotted path"),
+            ("ALARM_MAILS", [None, 1], "True or False"),
             ("CURRENCY", ["", "₽", 643, None], "the three letters of a currency"),
             ("REGIONS", ["RU", [], ["ru"], ["XX"], None, [None], [["RU"]]], "a list of two-letter"),
             ("NUMBER_TYPES", ["mobile", ["MOBILE"], [], [[]], None], "a list of fixed_line"),
@@ -293,6 +315,71 @@ def add_replica(monkeypatch: pytest.MonkeyPatch, **options: Any) -> None:
     monkeypatch.setitem(connections.settings, "replica", database)
 
 
+class TestOdds:
+    def test_of_the_defaults_are_below_the_bound(self) -> None:
+        assert 0.04 < odds_in_a_year(get_settings()) < 0.05
+        assert check_settings() == []
+
+    @pytest.mark.parametrize(
+        "keys",
+        [{"MONTHLY_FAILED_CHECKS": 30}, {"MAX_ATTEMPTS": 5}],
+        ids=str,
+    )
+    def test_above_the_bound_are_told(self, flashcall: Any, keys: dict[str, Any]) -> None:
+        flashcall(**keys)
+
+        [message] = check_settings()
+
+        assert ids([message]) == ["W005"]
+        assert re.search(r"a probability of \d+%", message.msg)
+
+    def test_follow_from_what_bounds_them_first(self, flashcall: Any) -> None:
+        flashcall(DAILY_FAILED_CHECKS=1, MONTHLY_FAILED_CHECKS=1000, MAX_ATTEMPTS=1)
+
+        assert odds_in_a_year(get_settings()) == pytest.approx(1 - 0.9999**365)
+
+    def test_of_one_long_code_are_better(self, flashcall: Any) -> None:
+        flashcall(CODE_LENGTH=6, MAX_ATTEMPTS=1)
+
+        assert odds_in_a_year(get_settings()) < 0.001
+
+
+@pytest.fixture
+def guarded(flashcall: Any, settings: Any) -> None:
+    """Have a cap on money and calls, and a cache that processes share."""
+    flashcall(DAILY_SPEND=Decimal("500"), SITE_DAILY_ATTEMPTS=1000)
+    redis = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": "redis://x"}
+    settings.CACHES = {"default": redis}
+
+
+class TestProduction:
+    @pytest.fixture(autouse=True)
+    def real(self, flashcall: Any, guarded: None) -> None:
+        flashcall(PROVIDER=MOBILGROUP, OPTIONS={"api_key": "key"})
+
+    @pytest.mark.parametrize("key", ["DAILY_SPEND", "SITE_DAILY_ATTEMPTS"])
+    def test_w006_asks_for_a_cap(self, flashcall: Any, key: str) -> None:
+        assert ids(check_deploy()) == []
+        flashcall(**{key: None})
+
+        assert ids(check_deploy()) == ["W006"]
+
+    @pytest.mark.parametrize("alias", ["default", "rates"])
+    @pytest.mark.parametrize("backend", ["locmem.LocMemCache", "dummy.DummyCache"])
+    def test_w007_asks_for_a_cache_that_is_shared(
+        self, settings: Any, alias: str, backend: str
+    ) -> None:
+        lonely = {"BACKEND": f"django.core.cache.backends.{backend}"}
+        settings.CACHES = {**settings.CACHES, alias: lonely}
+        settings.RATELIMIT_USE_CACHE = alias
+
+        [message] = check_deploy()
+
+        assert ids([message]) == ["W007"]
+        assert repr(alias) in message.msg
+
+
+@pytest.mark.usefixtures("guarded")
 class TestDeploy:
     @pytest.mark.parametrize(
         ("provider", "options", "expected"),

@@ -237,6 +237,33 @@ def test_a_redis_that_is_gone_turns_nobody_away(settings: Any, flashcall: Any) -
     knock(3, "203.0.113.7")
 
 
+@pytest.mark.parametrize(
+    ("addresses", "expected"),
+    [
+        (["10.0.0.1"], True),
+        (["fd00::1"], True),
+        (["8.8.8.8"], False),
+        (["10.0.0.1", "10.0.0.2"], False),
+        (["10.0.0.1", "8.8.8.8"], False),
+        ([""], False),
+    ],
+)
+def test_a_proxy_that_nobody_was_told_of_is_noticed(
+    addresses: list[str], expected: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    arrivals = door.Arrivals()
+    for turn in range(door.SUSPICIOUS):
+        arrivals.note(addresses[turn % len(addresses)])
+    assert ("RATELIMIT_IP_META_KEY" in caplog.text) is expected
+
+
+def test_a_knock_is_noticed(monkeypatch: pytest.MonkeyPatch, flashcall: Any) -> None:
+    monkeypatch.setattr(door, "arrivals", door.Arrivals())
+    flashcall(RATES={})
+    knock(3, "10.0.0.1")
+    assert (door.arrivals.address, door.arrivals.count) == ("10.0.0.1", 3)
+
+
 def test_a_rate_of_nothing_shuts_the_door(flashcall: Any) -> None:
     flashcall(RATES={"start": ["0/h"]})
     with pytest.raises(RateExceeded):

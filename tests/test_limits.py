@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from django_flashcall import limits
 from django_flashcall.exceptions import (
+    ChannelCooling,
     ChannelUnavailable,
     CooldownActive,
     LimitReached,
@@ -325,9 +326,19 @@ def test_sms_have_a_quota_of_their_own(flashcall: Any) -> None:
 
 def test_no_sms_at_all_can_be_wanted(flashcall: Any) -> None:
     flashcall(DAILY_SMS=0)
-    with pytest.raises(QuotaExceeded) as caught:
+    with pytest.raises(ChannelUnavailable):
         claim_number(PhoneFactory(), Channel.SMS)
-    assert caught.value.retry_at is None
+
+
+def test_a_number_that_is_held_for_spam_rests_for_a_day_on_that_channel() -> None:
+    one, other = PhoneFactory(), PhoneFactory()
+    for phone in (one, other):
+        called(phone, hours=5, status="rejected", error_code="number_in_spam_list", code="")
+    with pytest.raises(ChannelCooling) as caught:
+        claim_number(one)
+    assert caught.value.retry_at == NOW + timedelta(hours=19)
+    assert "Choose another one" in str(caught.value)
+    claim_number(other, Channel.VOICE)
 
 
 def guessed(phone: Phone, *, hours: float, **fields: Any) -> None:

@@ -1,11 +1,13 @@
-"""Mark calls whose answer will not come any more."""
+"""Mark calls whose answer will not come any more, and look whether calls still come through."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from django.core.management.base import BaseCommand
+from django.utils import timezone
 
+from django_flashcall.reports import watch_conversion
 from django_flashcall.services import sweep_attempts
 
 
@@ -17,3 +19,4 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Sweep, and say how many there were."""
         self.stdout.write(f"{sweep_attempts()} attempts are now unknown.")
+        watch_conversion(now=timezone.now())

@@ -1,0 +1,68 @@
+"""What the operator must hear of: by signal, in the log, and by mail if the site wants that.
+
+Each alarm sounds once in a while, however often its reason occurs: who counts is Django's cache. If
+that is dead, or not shared, an alarm sounds more often, and never too seldom.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from typing import Any
+
+from django.core.cache import cache
+from django.core.mail import mail_managers
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from .conf import get_settings
+from .signals import operator_alarm
+from .words import Alarm
+
+logger = logging.getLogger(__name__)
+
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+
+TEXTS: dict[str, str | Promise] = {
+    Alarm.NOT_ENOUGH_MONEY: _("The provider places no calls: the account is out of money."),
+    Alarm.AUTHORISATION_FAILED: _("The provider places no calls: the API key is not accepted."),
+    Alarm.USER_DISABLED: _("The provider places no calls: the account is blocked."),
+    Alarm.ANI_PHONE_NOT_VALID: _("The number to call from is not registered at the provider."),
+    Alarm.PRICE: _("A call by %(channel)s cost %(price)s, %(foretold)s were foretold."),
+    Alarm.SPENDING: _("Today's calls have used %(percent)d %% of what may be spent."),
+    Alarm.CONVERSION: _(
+        "Of the last hour's %(count)d verifications %(hour)d %% were approved, of the week's "
+        "%(week)d %%."
+    ),
+    Alarm.ONE_ADDRESS: _(
+        "Every visitor seems to come from one private address: limits by address hold for all "
+        "together. Set RATELIMIT_IP_META_KEY to what the proxy in front of the site tells."
+    ),
+}
+
+
+def sound(alarm: str, *, every: timedelta = HOUR, about: str = "", **params: Any) -> None:
+    """Tell the operator, unless that was done about the same less than ``every`` ago."""
+    if not _is_first(f"flashcall.alarm.{alarm}.{about}", every=every):
+        return
+    message = str(TEXTS[alarm] % params if params else TEXTS[alarm])
+    logger.error("alarm=%s %s", alarm, message)
+    operator_alarm.send_robust(sender=Alarm, alarm=alarm, message=message, params=params)
+    if get_settings().ALARM_MAILS:
+        _mail(message)
+
+
+def _is_first(key: str, *, every: timedelta) -> bool:
+    try:
+        return cache.add(key, True, timeout=every.total_seconds())
+    except Exception:
+        return True  # a dead cache silences no alarm, and each cache has errors of its own
+
+
+def _mail(message: str) -> None:
+    try:
+        mail_managers(str(_("Phone login")), message)
+    except Exception as error:
+        # A mail server that is down is no reason to lose the visitor.
+        logger.error("alarm not mailed: %s", type(error).__name__)

@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+import time_machine
+from django.core import mail
+from django.utils import timezone
+
+from django_flashcall import alarms, services
+from django_flashcall.door import Visitor
+from django_flashcall.exceptions import LimitReached
+from django_flashcall.signals import operator_alarm
+from django_flashcall.words import Alarm, ErrorCode, Purpose
+
+from .factories import PriceFactory
+
+VISITOR = Visitor(address="203.0.113.7")
+LOCMEM = "django_flashcall.providers.locmem.LocMemProvider"
+
+
+@pytest.fixture
+def clock() -> Iterator[time_machine.Traveller]:
+    with time_machine.travel("2026-03-14 12:00Z", tick=False) as clock:
+        yield clock
+
+
+@pytest.fixture
+def heard() -> Iterator[list[str]]:
+    """Return what the operator was told."""
+    told: list[str] = []
+
+    def listen(sender: Any, message: str, **kwargs: Any) -> None:
+        told.append(message)
+
+    operator_alarm.connect(listen)
+    yield told
+    operator_alarm.disconnect(listen)
+
+
+def start(number: str = "+79991234567") -> None:
+    services.start_verification(number, purpose=Purpose.LOGIN, visitor=VISITOR)
+
+
+def test_an_alarm_sounds_once_an_hour(heard: list[str], clock: time_machine.Traveller) -> None:
+    for minutes in (0, 30, 29, 1):
+        clock.shift(timedelta(minutes=minutes))
+        alarms.sound(Alarm.USER_DISABLED)
+    assert heard == ["The provider places no calls: the account is blocked."] * 2
+
+
+def test_alarms_about_different_things_do_not_silence_each_other(heard: list[str]) -> None:
+    alarms.sound(Alarm.USER_DISABLED)
+    alarms.sound(Alarm.NOT_ENOUGH_MONEY)
+    alarms.sound(Alarm.SPENDING, about="50", percent=50)
+    alarms.sound(Alarm.SPENDING, about="80", percent=80)
+    assert len(heard) == 4
+
+
+def test_an_alarm_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    alarms.sound(Alarm.NOT_ENOUGH_MONEY)
+    [record] = caplog.records
+    assert record.levelname == "ERROR"
+    assert record.getMessage().startswith("alarm=not_enough_money The provider places no calls")
+
+
+def test_managers_are_written_to_if_the_site_wants_that(flashcall: Any, settings: Any) -> None:
+    settings.MANAGERS = [("Anna", "anna@example.org")]
+    alarms.sound(Alarm.USER_DISABLED)
+    assert not mail.outbox
+    flashcall(ALARM_MAILS=True)
+    alarms.sound(Alarm.NOT_ENOUGH_MONEY)
+    assert mail.outbox[0].to == ["anna@example.org"]
+    assert "out of money" in mail.outbox[0].body
+
+
+def test_a_mail_server_that_is_down_disturbs_nobody(
+    flashcall: Any, settings: Any, heard: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    flashcall(ALARM_MAILS=True)
+    settings.MANAGERS = [("Anna", "anna@example.org")]
+    settings.EMAIL_BACKEND = "nowhere.EmailBackend"
+    alarms.sound(Alarm.USER_DISABLED)
+    assert len(heard) == 1
+    assert "alarm not mailed: ModuleNotFoundError" in caplog.text
+
+
+def test_a_dead_cache_silences_no_alarm(settings: Any, heard: list[str]) -> None:
+    settings.CACHES = {"default": {"BACKEND": "tests.test_lines.DeadCache"}}
+    alarms.sound(Alarm.USER_DISABLED)
+    assert len(heard) == 1
+
+
+# --- what they are about -----------------------------------------------------------------------
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("error_code", ErrorCode.values)
+def test_refusals_of_the_account_are_told_to_the_operator_and_others_are_not(
+    error_code: str, flashcall: Any, heard: list[str]
+) -> None:
+    flashcall(PROVIDER=LOCMEM, OPTIONS={"error_code": error_code})
+    start()
+    start("+79997654321")
+    assert len(heard) == (1 if error_code in Alarm.values else 0)
+
+
+@pytest.mark.django_db
+def test_a_price_above_the_foretold_is_told(flashcall: Any, heard: list[str]) -> None:
+    PriceFactory(amount=Decimal("0.35"), valid_from=timezone.now())
+    start()
+    assert not heard
+    flashcall(OPTIONS={"price": Decimal("0.90")})
+    start("+79997654321")
+    assert heard == ["A call by flash call cost 0.90, 0.3500 were foretold."]
+
+
+@pytest.mark.django_db
+def test_the_days_money_is_told_of_at_half_at_four_fifths_and_at_the_end(
+    flashcall: Any, heard: list[str]
+) -> None:
+    flashcall(DAILY_SPEND=Decimal("3.50"))
+    PriceFactory(amount=Decimal("0.35"), valid_from=timezone.now())
+    told = []
+    for one in range(10):
+        start(f"+7999{one:03}4567")
+        told.append(len(heard))
+    assert told == [0, 0, 0, 0, 1, 1, 1, 2, 2, 3]
+    with pytest.raises(LimitReached):
+        start()
+    assert heard[-1] == "Today's calls have used 100 % of what may be spent."
+    assert len(heard) == 3

@@ -1,0 +1,119 @@
+"""``FLASHCALL["BEFORE_CALL"]``: the site's own word, before anything is claimed or spent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+import time_machine
+from django.test import Client
+from django.utils import timezone
+
+from django_flashcall import services
+from django_flashcall.door import Visitor
+from django_flashcall.exceptions import CallDenied, ChallengeRequired
+from django_flashcall.models import Usage, Verification
+from django_flashcall.providers.locmem import Delivery
+from django_flashcall.services import PlannedCall
+from django_flashcall.words import Channel, Purpose, Verdict
+
+from .factories import PriceFactory
+
+pytestmark = pytest.mark.django_db
+
+NUMBER = "+79991234567"
+VISITOR = Visitor(address="203.0.113.7")
+
+asked: list[PlannedCall] = []
+answer: list[Any] = []
+
+
+def judge(call: PlannedCall) -> Any:
+    """Keep what is told, and answer as the test wants."""
+    asked.append(call)
+    return answer[0]
+
+
+@pytest.fixture(autouse=True)
+def hook(flashcall: Any) -> None:
+    asked.clear()
+    answer[:] = [Verdict.ALLOW]
+    flashcall(BEFORE_CALL="tests.test_before_call.judge")
+
+
+@pytest.fixture
+def clock() -> Iterator[time_machine.Traveller]:
+    with time_machine.travel("2026-03-14 12:00Z", tick=False) as clock:
+        yield clock
+
+
+def start() -> Verification:
+    return services.start_verification(NUMBER, purpose=Purpose.LOGIN, visitor=VISITOR)
+
+
+def test_is_told_what_is_known_of_the_call(clock: time_machine.Traveller) -> None:
+    PriceFactory(amount=Decimal("0.35"), valid_from=timezone.now())
+    verification = start()
+    clock.shift(timedelta(minutes=1))
+    services.resend(verification, visitor=VISITOR, channel=Channel.VOICE)
+    first, second = asked
+    assert first == PlannedCall(
+        number=NUMBER,
+        region="RU",
+        number_type="mobile",
+        channel=Channel.FLASH_CALL,
+        purpose=Purpose.LOGIN,
+        price=Decimal("0.35"),
+        attempts=0,
+        visitor=VISITOR,
+    )
+    assert (second.channel, second.attempts) == (Channel.VOICE, 1)
+    assert NUMBER not in repr(first)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "error"),
+    [
+        (Verdict.DENY, CallDenied),
+        (Verdict.CHALLENGE, ChallengeRequired),
+        (None, CallDenied),  # whoever forgets to answer allows nothing
+        (True, CallDenied),
+    ],
+)
+def test_keeps_a_call_from_being_placed(
+    verdict: Any, error: type[Exception], outbox: list[Delivery]
+) -> None:
+    answer[:] = [verdict]
+    with pytest.raises(error):
+        start()
+    assert not outbox
+    assert not Verification.objects.exists()
+    assert not Usage.objects.exclude(attempts=0).exists()
+
+
+def test_may_ask_for_a_challenge_and_allow_afterwards(
+    client: Client, outbox: list[Delivery]
+) -> None:
+    answer[:] = [Verdict.CHALLENGE]
+    page = client.post("/phone/login/", {"number": NUMBER})
+    assert "Show first that you are a person." in page.text
+    answer[:] = ["allow"]
+    client.post("/phone/login/", {"number": NUMBER})
+    assert len(outbox) == 1
+    request: Any = asked[-1].visitor.request
+    assert request.POST["number"] == NUMBER
+
+
+def test_keeps_a_resend_from_being_placed(
+    clock: time_machine.Traveller, outbox: list[Delivery]
+) -> None:
+    verification = start()
+    clock.shift(timedelta(minutes=1))
+    answer[:] = [Verdict.DENY]
+    with pytest.raises(CallDenied):
+        services.resend(verification, visitor=VISITOR)
+    verification.refresh_from_db()
+    assert verification.attempt_count == len(outbox) == 1

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from django.core.management import call_command
+
+from django_flashcall.reports import ENOUGH
+from django_flashcall.words import VerificationStatus
+
+from .factories import VerificationFactory
+
+pytestmark = pytest.mark.django_db
+
+NOW = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)
+AN_HOUR_AGO, YESTERDAY = NOW - timedelta(minutes=40), NOW - timedelta(days=1)
+
+
+@pytest.fixture(autouse=True)
+def clock() -> Any:
+    with time_machine.travel(NOW, tick=False):
+        yield
+
+
+def happened(at: datetime, *, approved: int, others: int, **fields: Any) -> None:
+    """Record so many verifications at one time."""
+    row = {"created_at": at, "expires_at": at + timedelta(minutes=10), **fields}
+    done = {"status": VerificationStatus.APPROVED, "approved_at": at, "checks": 1}
+    VerificationFactory.create_batch(approved, **row, **done)
+    VerificationFactory.create_batch(others, **row)
+
+
+def alarm(caplog: pytest.LogCaptureFixture) -> str:
+    call_command("flashcall_sweep", verbosity=0)
+    return caplog.text
+
+
+def test_an_hour_that_approves_half_as_many_as_the_week_is_an_alarm(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    happened(YESTERDAY, approved=8, others=2)
+    happened(AN_HOUR_AGO, approved=12, others=ENOUGH - 12)
+    assert "Of the last hour's 30 verifications 40 % were approved, of the week's 80 %." in alarm(
+        caplog
+    )
+
+
+@pytest.mark.parametrize(
+    ("approved", "others", "fields"),
+    [
+        (13, ENOUGH - 13, {}),
+        (0, ENOUGH - 1, {}),  # too few to say
+        (0, ENOUGH, {"is_decoy": True}),
+    ],
+)
+def test_other_hours_are_none(
+    approved: int, others: int, fields: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    happened(YESTERDAY, approved=8, others=2)
+    happened(AN_HOUR_AGO, approved=approved, others=others, **fields)
+    assert "alarm=" not in alarm(caplog)
+
+
+def test_what_is_still_open_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    happened(YESTERDAY, approved=8, others=2)
+    happened(NOW - timedelta(minutes=9), approved=0, others=ENOUGH)
+    assert "alarm=" not in alarm(caplog)
+
+
+def test_the_first_hour_of_a_site_is_none(caplog: pytest.LogCaptureFixture) -> None:
+    happened(AN_HOUR_AGO, approved=0, others=ENOUGH)
+    assert "alarm=" not in alarm(caplog)
