@@ -7,13 +7,19 @@ those who have the permission ``view_full_number``.
 
 from __future__ import annotations
 
+import io
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import path
 from django.utils import timezone
 from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext_lazy as _
@@ -25,6 +31,7 @@ from .conf import get_settings
 from .exceptions import NumberRefused
 from .models import Phone, Price, Usage, Verification, VerificationAttempt
 from .phone import mask, parse_number
+from .pricelist import PriceListError, read_prices, save_prices, write_prices
 
 NOTHING = Decimal(0)
 
@@ -269,6 +276,22 @@ class PhoneAdmin(ReadOnly, NumberColumn):
             self.log_change(request, phone, message)
 
 
+class PriceListForm(forms.Form):
+    """Takes a price list as a CSV file, all of it or nothing."""
+
+    file = forms.FileField(label=_("CSV file"))
+
+    def clean_file(self) -> list[Price]:
+        """Read the file, and name every line that is wrong."""
+        try:
+            text = self.cleaned_data["file"].read().decode("utf-8-sig")
+            return read_prices(io.StringIO(text))
+        except UnicodeDecodeError as error:
+            raise forms.ValidationError(_("Save the file as UTF-8.")) from error
+        except PriceListError as error:
+            raise forms.ValidationError(error.problems) from error
+
+
 @admin.register(Price)
 class PriceAdmin(admin.ModelAdmin):
     """The price list, the only thing here that is written by hand."""
@@ -277,11 +300,60 @@ class PriceAdmin(admin.ModelAdmin):
         "prefix_or_all",
         "channel_or_all",
         "amount_in_currency",
+        "billed_in_currency",
         "allowed",
         "valid_from",
     ]
     list_filter = ["channel", "allowed"]
     search_fields = ["prefix"]
+
+    def get_urls(self) -> list[Any]:
+        """Add the pages that import and export the list."""
+        of_ours = [
+            path(
+                "import/",
+                self.admin_site.admin_view(self.import_view),
+                name="django_flashcall_price_import",
+            ),
+            path(
+                "export/",
+                self.admin_site.admin_view(self.export_view),
+                name="django_flashcall_price_export",
+            ),
+        ]
+        return of_ours + super().get_urls()
+
+    def import_view(self, request: HttpRequest) -> HttpResponse:
+        """Take a file, and save all of its rows or none."""
+        if not (self.has_add_permission(request) and self.has_change_permission(request)):
+            raise PermissionDenied
+        form = PriceListForm(request.POST or None, request.FILES or None)
+        if form.is_valid():
+            saved = save_prices(form.cleaned_data["file"])
+            for price in saved:
+                self.log_change(request, price, "Imported.")
+            text = ngettext("%d price was imported.", "%d prices were imported.", len(saved))
+            self.message_user(request, text % len(saved), messages.SUCCESS)
+            return redirect("admin:django_flashcall_price_changelist")
+        context = {**self.admin_site.each_context(request), "opts": self.opts, "form": form}
+        template = "admin/django_flashcall/price/import.html"
+        return TemplateResponse(request, template, {**context, "title": _("Import prices")})
+
+    def export_view(self, request: HttpRequest) -> HttpResponse:
+        """Hand the whole list out."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        response = HttpResponse(content_type="text/csv; charset=utf-8")
+        response["Content-Disposition"] = 'attachment; filename="prices.csv"'
+        text = io.StringIO()
+        write_prices(text)
+        response.write(text.getvalue())
+        return response
+
+    @admin.display(description=_("billed"), ordering="billed")
+    def billed_in_currency(self, price: Price) -> str:
+        """Write what was billed beyond the amount."""
+        return _money(price.billed)
 
     @admin.display(description=_("prefix"), ordering="prefix")
     def prefix_or_all(self, price: Price) -> str:

@@ -1,0 +1,141 @@
+"""The price list as a CSV file: written for spreadsheets, and read back all or not at all."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable
+from datetime import datetime, time
+from decimal import Decimal, InvalidOperation
+from typing import Any, TextIO
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils import timezone
+from django.utils.dateparse import parse_date, parse_datetime
+
+from .models import Price
+
+COLUMNS = ["prefix", "channel", "amount", "allowed", "valid_from"]
+
+WORDS = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
+
+
+class PriceListError(ValueError):
+    """The file is no price list; each of ``problems`` names its line."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+def write_prices(file: TextIO) -> int:
+    """Write the whole list to ``file``, and return how many rows it has."""
+    rows = csv.writer(file)
+    rows.writerow(COLUMNS)
+    prices = list(Price.objects.all())
+    for price in prices:
+        allowed = "yes" if price.allowed else "no"
+        amount = "" if price.amount is None else f"{price.amount.normalize():f}"
+        # SECURITY: without its plus, which would be a formula to a spreadsheet.
+        prefix = price.prefix.removeprefix("+")
+        rows.writerow([prefix, price.channel, amount, allowed, price.valid_from.isoformat()])
+    return len(prices)
+
+
+def read_prices(file: TextIO) -> list[Price]:
+    """Read rows as ``write_prices`` writes them; raise ``PriceListError`` with every wrong line.
+
+    ``;`` may part the columns, ``,`` the decimals, a prefix may have its plus. Without a time, or
+    without a day, a row is valid from midnight, or from now.
+    """
+    text = file.read().removeprefix("\ufeff")
+    head = text.partition("\n")[0]
+    rows = csv.DictReader(text.splitlines(), delimiter=";" if ";" in head else ",")
+    names = [name.strip() for name in rows.fieldnames or []]
+    if not {"prefix", "amount"} <= set(names) <= set(COLUMNS):
+        raise PriceListError([f"Line 1: name the columns: {', '.join(COLUMNS)}."])
+    rows.fieldnames = names
+    prices, problems = [], []
+    seen: set[tuple[Any, ...]] = set()
+    for row in rows:
+        try:
+            price = _read_row(row)
+            _refuse_again(price, seen=seen)
+        except (ValidationError, ValueError) as error:
+            problems.append(f"Line {rows.line_num}: {_in_one_line(error)}")
+        else:
+            prices.append(price)
+    if problems:
+        raise PriceListError(problems)
+    return prices
+
+
+@transaction.atomic
+def save_prices(prices: Iterable[Price]) -> list[Price]:
+    """Save all ``prices``, in the place of the rows of the same prefix, channel and time."""
+    return [_save(price) for price in prices]
+
+
+def _save(price: Price) -> Price:
+    row, _made = Price.objects.update_or_create(
+        prefix=price.prefix,
+        channel=price.channel,
+        valid_from=price.valid_from,
+        defaults={"amount": price.amount, "allowed": price.allowed},
+    )
+    return row
+
+
+def _read_row(row: dict[str, str]) -> Price:
+    if None in row or None in row.values():
+        raise ValueError(f"it has not as many columns as the first line: {', '.join(COLUMNS)}.")
+    cells = {name: (cell or "").strip() for name, cell in row.items()}
+    digits = cells["prefix"].removeprefix("+")
+    price = Price(
+        prefix=f"+{digits}" if digits else "",
+        channel=cells.get("channel", ""),
+        amount=_read_amount(cells["amount"]),
+        allowed=_read_word(cells.get("allowed", "")),
+        valid_from=_read_day(cells.get("valid_from", "")),
+    )
+    price.clean_fields()
+    return price
+
+
+def _read_amount(cell: str) -> Decimal | None:
+    try:
+        return Decimal(cell.replace(",", ".")) if cell else None
+    except InvalidOperation as error:
+        raise ValueError(f"{cell!r} is no amount; write 0.35.") from error
+
+
+def _read_word(cell: str) -> bool:
+    if cell.lower() not in {"", *WORDS}:
+        raise ValueError(f"{cell!r} is neither yes nor no.")
+    return WORDS.get(cell.lower(), True)
+
+
+def _read_day(cell: str) -> datetime:
+    if not cell:
+        return timezone.now()
+    moment = parse_datetime(cell)
+    day = parse_date(cell)
+    if moment is None and day is not None:
+        moment = datetime.combine(day, time())
+    if moment is None:
+        raise ValueError(f"{cell!r} is no day; write 2026-12-31.")
+    return timezone.make_aware(moment) if timezone.is_naive(moment) else moment
+
+
+def _refuse_again(price: Price, *, seen: set[tuple[Any, ...]]) -> None:
+    key = (price.prefix, price.channel, price.valid_from)
+    if key in seen:
+        raise ValueError("this prefix, channel and day stood in an earlier line.")
+    seen.add(key)
+
+
+def _in_one_line(error: ValidationError | ValueError) -> str:
+    if not isinstance(error, ValidationError):
+        return str(error)
+    texts = error.message_dict.items()
+    return " ".join(f"{name}: {text}" for name, messages in texts for text in messages)

@@ -1,0 +1,198 @@
+from __future__ import annotations
+
+import io
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import time_machine
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.management import CommandError, call_command
+from django.test import Client
+
+from django_flashcall.models import Price
+from django_flashcall.pricelist import PriceListError, read_prices, save_prices, write_prices
+from django_flashcall.words import Channel
+
+from .factories import PriceFactory
+
+pytestmark = pytest.mark.django_db
+
+NOW = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)
+ADMIN = "/admin/django_flashcall/price"
+
+
+@pytest.fixture(autouse=True)
+def clock() -> Any:
+    with time_machine.travel(NOW, tick=False):
+        yield
+
+
+def read(text: str) -> list[dict[str, Any]]:
+    fields = ("prefix", "channel", "amount", "allowed", "valid_from")
+    return [
+        {name: getattr(price, name) for name in fields} for price in read_prices(io.StringIO(text))
+    ]
+
+
+def problems_of(text: str) -> list[str]:
+    with pytest.raises(PriceListError) as caught:
+        read_prices(io.StringIO(text))
+    return caught.value.problems
+
+
+def test_what_is_written_is_read_back() -> None:
+    PriceFactory(prefix="+7999", channel=Channel.SMS, amount=Decimal("1.60"), valid_from=NOW)
+    PriceFactory(prefix="", amount=None, allowed=False, valid_from=NOW)
+    text = io.StringIO()
+    assert write_prices(text) == 2
+    before = read(text.getvalue())
+    assert {row["prefix"] for row in before} == {"", "+7999"}
+    Price.objects.all().delete()
+    save_prices(read_prices(io.StringIO(text.getvalue())))
+    after = io.StringIO()
+    write_prices(after)
+    assert after.getvalue() == text.getvalue()
+
+
+def test_no_cell_is_a_formula_to_a_spreadsheet() -> None:
+    PriceFactory(prefix="+7999", amount=Decimal("0.35"), valid_from=NOW)
+    text = io.StringIO()
+    write_prices(text)
+    cells = [cell for line in text.getvalue().splitlines() for cell in line.split(",")]
+    assert not [cell for cell in cells if cell.startswith(("+", "-", "=", "@"))]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "prefix,channel,amount,allowed,valid_from\n+7999,sms,1.60,no,2026-03-01\n",
+        "prefix,channel,amount,allowed,valid_from\r\n7999,sms,1.6,False,2026-03-01T00:00:00+03:00\r\n",
+        "\ufeffprefix; channel; amount; allowed; valid_from\n"
+        "7999; sms; 1,60; no; 2026-03-01 00:00\n",
+    ],
+)
+def test_files_of_all_spreadsheets_are_read(text: str) -> None:
+    assert read(text) == [
+        {
+            "prefix": "+7999",
+            "channel": "sms",
+            "amount": Decimal("1.6"),
+            "allowed": False,
+            "valid_from": datetime(2026, 2, 28, 21, 0, tzinfo=UTC),
+        }
+    ]
+
+
+def test_two_columns_are_enough() -> None:
+    [row] = read("prefix,amount\n,0.35\n")
+    assert (row["prefix"], row["channel"], row["allowed"], row["valid_from"]) == ("", "", True, NOW)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "Line 1: name the columns"),
+        ("number,price\n1,2\n", "Line 1: name the columns"),
+        ("prefix,amount\n7999,much\n", "Line 2: 'much' is no amount"),
+        ("prefix,amount\n7999,-1\n", "Line 2: amount:"),
+        ("prefix,amount\n7999,NaN\n", "Line 2: amount:"),
+        ("prefix,amount\n79x9,1\n", "Line 2: prefix: A prefix is a + and digits"),
+        ("prefix,amount,channel\n7999,1,pigeon\n", "Line 2: channel:"),
+        ("prefix,amount,allowed\n7999,1,perhaps\n", "Line 2: 'perhaps' is neither"),
+        ("prefix,amount,valid_from\n7999,1,soon\n", "Line 2: 'soon' is no day"),
+        ("prefix,amount,valid_from\n7999,1,2026-13-01\n", "Line 2: "),
+        ("prefix,amount\n7999\n", "Line 2: it has not as many columns"),
+        ("prefix,amount\n7999,1,2\n", "Line 2: it has not as many columns"),
+        ("prefix,amount\n7999,1\n+7999,2\n", "Line 3: this prefix, channel and day"),
+    ],
+)
+def test_a_wrong_line_is_named(text: str, problem: str) -> None:
+    [told] = problems_of(text)
+    assert told.startswith(problem)
+
+
+def test_all_wrong_lines_are_named_at_once() -> None:
+    told = problems_of("prefix,amount\n7999,x\n7998,1\n7997,y\n")
+    assert [problem[:7] for problem in told] == ["Line 2:", "Line 4:"]
+
+
+def test_a_row_takes_the_place_of_the_same_one() -> None:
+    PriceFactory(prefix="+7999", amount=Decimal("0.35"), valid_from=NOW)
+    save_prices(read_prices(io.StringIO("prefix,amount\n7999,0.50\n7998,0.60\n")))
+    amounts = dict(Price.objects.values_list("prefix", "amount"))
+    assert amounts == {"+7999": Decimal("0.50"), "+7998": Decimal("0.60")}
+
+
+# --- the command -------------------------------------------------------------------------------
+
+
+def run(*arguments: str) -> str:
+    told = io.StringIO()
+    call_command("flashcall_prices", *arguments, stdout=told)
+    return told.getvalue()
+
+
+def test_the_command_writes_and_reads(tmp_path: Path) -> None:
+    PriceFactory(prefix="+7999", valid_from=NOW)
+    path = tmp_path / "prices.csv"
+    assert "1 prices written." in run("--export", str(path))
+    Price.objects.all().delete()
+    assert "1 prices read." in run("--import", str(path))
+    assert Price.objects.get().prefix == "+7999"
+
+
+def test_the_command_reads_all_or_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "prices.csv"
+    path.write_text("prefix,amount\n7999,0.35\n7998,x\n")
+    with pytest.raises(CommandError, match=r"Nothing was read\.\nLine 3"):
+        run("--import", str(path))
+    assert not Price.objects.exists()
+
+
+@pytest.mark.parametrize("content", [None, b"prefix,amount\n\xff,1\n"])
+def test_the_command_says_what_is_wrong_with_the_file(
+    content: bytes | None, tmp_path: Path
+) -> None:
+    path = tmp_path / "prices.csv"
+    if content:
+        path.write_bytes(content)
+    with pytest.raises(CommandError, match="The file cannot be used"):
+        run("--import", str(path))
+
+
+# --- the admin ---------------------------------------------------------------------------------
+
+
+def upload(client: Client, content: bytes) -> Any:
+    file = SimpleUploadedFile("prices.csv", content)
+    return client.post(f"{ADMIN}/import/", {"file": file}, follow=True)
+
+
+def test_the_admin_exports_and_imports(admin_client: Client) -> None:
+    PriceFactory(prefix="+7999", valid_from=NOW)
+    page = admin_client.get(f"{ADMIN}/").text
+    assert f'href="{ADMIN}/import/"' in page
+    exported = admin_client.get(f"{ADMIN}/export/")
+    assert exported["Content-Disposition"] == 'attachment; filename="prices.csv"'
+    Price.objects.all().delete()
+    assert "1 price was imported." in upload(admin_client, exported.content).text
+    assert Price.objects.get().prefix == "+7999"
+
+
+def test_the_admin_imports_all_or_nothing(admin_client: Client) -> None:
+    page = upload(admin_client, b"prefix,amount\n7999,1\n7998,x\n7997,y\n").text
+    assert "Line 3: " in page
+    assert "Line 4: " in page
+    assert not Price.objects.exists()
+    assert "Save the file as UTF-8." in upload(admin_client, b"prefix,amount\n\xff,1\n").text
+
+
+def test_who_may_not_write_prices_imports_none(client: Client, django_user_model: Any) -> None:
+    looker = django_user_model.objects.create_user("looker", is_staff=True)
+    client.force_login(looker, backend="django.contrib.auth.backends.ModelBackend")
+    assert upload(client, b"prefix,amount\n7999,1\n").status_code == 403
+    assert client.get(f"{ADMIN}/export/").status_code == 403
+    assert not Price.objects.exists()
