@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import logging
 import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -11,7 +14,7 @@ from typing import Any
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from . import alarms, limits, lines
+from . import alarms, echoes, limits, lines
 from .codes import draw_code, is_code, make_digest
 from .exceptions import NotSent, OutcomeUnknown, ProviderError, ProviderRefused
 from .limits import NOTHING
@@ -49,7 +52,8 @@ def place(attempt: VerificationAttempt) -> None:
     code = _draw_code(attempt, provider=provider)
     # The intent with the digest of our own code is durable before the request: should the answer
     # be lost, the code can be checked all the same.
-    digest = _digest(attempt, code) if code else ""
+    # A decoy's is as durable as a call's would be, or an outage would tell them apart.
+    digest = _digest(attempt, code) if attempt.channel in provider.own_code_channels else ""
     refuse_open_transaction(VerificationAttempt)
     this = VerificationAttempt.objects.filter(pk=attempt.pk)
     claim = partial(this.claim_dial, now=timezone.now(), code_digest=digest)
@@ -86,11 +90,26 @@ def _order(provider: BaseProvider, attempt: VerificationAttempt, *, code: str) -
         # A queue may be slow: no call is placed that could not be used.
         raise NotSent("nobody waits for it any more")
     if attempt.verification.is_decoy:
+        # SECURITY: it takes as long, and fails as often, as a call: strangers hold a watch.
+        echoes.repeat(attempt.channel)
         return Answer(id="decoy", price=NOTHING, code=code)
-    with lines.line(attempt.channel, patience=provider.deadline):
+    with lines.line(attempt.channel, patience=provider.deadline), _heard(attempt.channel):
         answer = _call(provider, attempt, code=code)
         _refuse_unusable(answer, attempt, known=code or attempt.code_digest)
         return answer
+
+
+@contextmanager
+def _heard(channel: str) -> Iterator[None]:
+    """Remember for decoys how long the provider takes, and how it fails."""
+    began, failure = time.monotonic(), None
+    try:
+        yield
+    except Exception as error:
+        failure = error if isinstance(error, ProviderError) else OutcomeUnknown(str(type(error)))
+        raise
+    finally:
+        echoes.note(channel, seconds=time.monotonic() - began, error=failure)
 
 
 @sensitive_variables()

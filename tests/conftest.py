@@ -10,10 +10,11 @@ import pytest
 from django.core.cache import cache
 from django.utils import translation
 
-from django_flashcall import door
+from django_flashcall import door, echoes
 from django_flashcall.door import Visitor
 from django_flashcall.providers import locmem
 from django_flashcall.simulator.testing import RunningSimulator, running_simulator
+from django_flashcall.words import Channel
 from tests import wire
 
 pytest_plugins = ["django_flashcall.contrib.pytest"]
@@ -25,6 +26,9 @@ def clean_slate() -> Iterator[None]:
     locmem.outbox.clear()
     cache.clear()
     door.arrivals.count = 0
+    echoes.heard.clear()
+    for channel in Channel:
+        echoes.note(channel, seconds=0)  # the stand-in answers at once
     translation.deactivate()
     yield
     locmem.outbox.clear()

@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import statistics
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+from django.test import Client
+
+from django_flashcall import echoes
+from django_flashcall.exceptions import NotSent, OutcomeUnknown, ProviderError, ProviderRefused
+from django_flashcall.models import Phone, VerificationAttempt
+from django_flashcall.phone import display
+from django_flashcall.words import Channel, ErrorCode
+from tests import wire
+from tests.browser import Page
+
+from .factories import PhoneFactory, UserFactory
+
+VOICE = Channel.VOICE
+MOBILGROUP = "django_flashcall.providers.mobilgroup.MobilgroupProvider"
+REPLY = b'{"result": "ok", "id": "1", "price": "0.35", "code": "4217"}'
+DELAY = 0.2
+
+
+def waited() -> float:
+    began = time.monotonic()
+    echoes.repeat(VOICE)
+    return time.monotonic() - began
+
+
+def test_a_decoy_waits_as_long_as_a_call_took() -> None:
+    echoes.heard.clear()
+    echoes.note(VOICE, seconds=0.1)
+    assert 0.1 <= waited() < 0.2
+
+
+def test_what_another_process_heard_is_known_from_the_cache() -> None:
+    echoes.heard.clear()
+    echoes.note(VOICE, seconds=0.1)
+    echoes.heard.clear()
+    assert 0.1 <= waited() < 0.2
+
+
+def test_before_anything_was_heard_a_decoy_is_not_answered_at_once() -> None:
+    echoes.heard.clear()
+    cache.clear()
+    assert waited() >= echoes.UNHEARD.seconds
+
+
+def test_a_dead_cache_disturbs_no_call(settings: Any) -> None:
+    settings.CACHES = {"default": {"BACKEND": "tests.test_lines.DeadCache"}}
+    echoes.heard.clear()
+    echoes.note(VOICE, seconds=0)
+    assert waited() < 0.1
+    echoes.heard.clear()
+    assert waited() >= echoes.UNHEARD.seconds
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        NotSent("ConnectTimeout"),
+        OutcomeUnknown("ReadTimeout"),
+        ProviderRefused(ErrorCode.NOT_ENOUGH_MONEY),
+    ],
+)
+def test_a_decoy_fails_as_the_latest_call_did(error: ProviderError) -> None:
+    echoes.note(VOICE, seconds=0, error=error)
+    with pytest.raises(type(error)):
+        echoes.repeat(VOICE)
+    echoes.note(VOICE, seconds=0)
+    echoes.repeat(VOICE)
+
+
+def test_a_refused_number_says_nothing_about_others() -> None:
+    echoes.note(VOICE, seconds=5, error=ProviderRefused(ErrorCode.NUMBER_NOT_VALID))
+    assert waited() < 0.1
+
+
+# --- with a watch in hand ----------------------------------------------------------------------
+
+
+def late(connection: Any, ended: threading.Event) -> None:
+    """Answer, but not at once."""
+    ended.wait(DELAY)
+    connection.sendall(wire.response(REPLY))
+
+
+@pytest.fixture
+def server(flashcall: Any) -> Iterator[wire.Server]:
+    with wire.serving(late) as server:
+        options = {"api_key": "key", "url": server.url}
+        flashcall(PROVIDER=MOBILGROUP, OPTIONS=options, SIGN_UP=False, RATES={})
+        yield server
+
+
+def seconds_for(number: str) -> float:
+    client = Client()
+    began = time.monotonic()
+    client.post("/phone/login/", {"number": number})
+    return time.monotonic() - began
+
+
+def page_for(number: str) -> str:
+    """Return what can be read after a number was typed, but for the number."""
+    client = Client()
+    page = Page(client.get(client.post("/phone/login/", {"number": number}).url).text)
+    return page.text.replace(display(number), "…")
+
+
+@pytest.mark.django_db
+def test_nobody_hears_from_the_time_who_has_an_account(server: wire.Server) -> None:
+    members = [PhoneFactory(user=UserFactory()).number for _ in range(9)]
+    known, unknown = [], []
+    for turn, number in enumerate(members):
+        known.append(seconds_for(number))
+        unknown.append(seconds_for(f"+79{turn}51234567"))
+    assert Phone.objects.count() == 18
+    assert len(server.requests) == 9
+    assert statistics.median(unknown) == pytest.approx(statistics.median(known), rel=0.1)
+
+
+@pytest.mark.django_db
+def test_nobody_hears_from_a_provider_that_is_down_who_has_an_account(
+    server: wire.Server,
+) -> None:
+    server.script = wire.hanging_up
+    pages = [page_for(PhoneFactory(user=UserFactory()).number), page_for("+79051234567")]
+    real, decoy = VerificationAttempt.objects.order_by("pk")
+    assert decoy.verification.is_decoy
+    assert decoy.status == real.status == "unknown"
+    assert "We could not find out whether the call" in pages[0]
+    assert pages[0] == pages[1]
