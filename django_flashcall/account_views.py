@@ -73,7 +73,7 @@ class ConfirmCodeView(LoginRequiredMixin, CodeView):
         """Go where the user wanted to."""
         success_url = self.get_success_url()
         self.proved(form.phone)
-        return HttpResponseRedirect(success_url)
+        return self.trusting(HttpResponseRedirect(success_url))
 
     def proved(self, phone: Phone) -> None:
         """Do what else the site wants, once the user has proved ``phone``."""

@@ -229,6 +229,7 @@ class PhoneAdmin(ReadOnly, NumberColumn):
         "created_at",
         "verified_at",
         "released_at",
+        "trusted_since",
         "last_attempt_at",
         "blocked_at",
     ]
@@ -238,7 +239,7 @@ class PhoneAdmin(ReadOnly, NumberColumn):
     search_fields = ["number"]
     search_help_text = VerificationAdmin.search_help_text
     show_full_result_count = False
-    actions = ["block", "unblock", "release"]
+    actions = ["block", "unblock", "release", "distrust"]
 
     def has_block_permission(self, request: HttpRequest) -> bool:
         """Let those block who could change a number, were it not evidence."""
@@ -269,6 +270,20 @@ class PhoneAdmin(ReadOnly, NumberColumn):
         self._log(request, owned, message="Released.")
         count = proofs.release_numbers(owned)
         text = ngettext("%d number was released.", "%d numbers were released.", count)
+        self.message_user(request, text % count, messages.SUCCESS)
+
+    @admin.action(
+        description=_("Trust no browser with these numbers any more"), permissions=["block"]
+    )
+    def distrust(self, request: HttpRequest, phones: Any) -> None:
+        """Take the quotas of their own from the browsers that proved the chosen numbers."""
+        self._log(request, phones, message="Browsers distrusted.")
+        count = phones.distrust(now=timezone.now())
+        text = ngettext(
+            "Browsers of %d number are not trusted any more.",
+            "Browsers of %d numbers are not trusted any more.",
+            count,
+        )
         self.message_user(request, text % count, messages.SUCCESS)
 
     def _log(self, request: HttpRequest, phones: Any, *, message: str) -> None:

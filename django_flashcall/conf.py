@@ -117,6 +117,11 @@ def get_login_redirect() -> str:
     return settings.LOGIN_REDIRECT_URL
 
 
+def get_session_path() -> str:
+    """Return for which pages the session's cookie is."""
+    return settings.SESSION_COOKIE_PATH
+
+
 def get_session_cookie() -> str:
     """Return the name of the cookie that carries the session."""
     return settings.SESSION_COOKIE_NAME

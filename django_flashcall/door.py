@@ -9,20 +9,22 @@ from __future__ import annotations
 import ipaddress
 import logging
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.contrib.auth.models import AbstractBaseUser
+from django.core import signing
 from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django_ratelimit.core import get_usage
 
 from . import alarms
-from .conf import get_address, get_settings
+from .conf import get_address, get_session_path, get_settings
 from .exceptions import RateExceeded
 from .words import Alarm
 
@@ -37,19 +39,34 @@ REMEMBERED = 5
 LONGEST_URL = 500
 
 
+#: The signed cookie of a browser in which a number was proved.
+DEVICE_COOKIE = "flashcall_device"
+TRUSTED_FOR = timedelta(days=180)
+
 #: So many knocks in a row from one private address are a proxy, not a visitor.
 SUSPICIOUS = 100
 
 
 @dataclass(frozen=True, kw_only=True)
+class Device:
+    """A browser in which somebody has proved a number, and since when we know."""
+
+    key: UUID
+    phone_id: int
+    issued_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
 class Visitor:
-    """Who asks: the address (empty if it is not known), the logged-in user, the request.
+    """Who asks: the address (empty if it is not known), the logged-in user, the browser if it has
+    proved a number before, the request.
 
     The request is there for Django's own signals, which want one.
     """
 
     address: str = ""
     user: AbstractBaseUser | None = None
+    device: Device | None = None
     request: HttpRequest | None = field(default=None, repr=False, compare=False)
 
 
@@ -57,7 +74,40 @@ def visitor_of(request: HttpRequest) -> Visitor:
     """Turn ``request`` into a ``Visitor``."""
     user = getattr(request, "user", None)
     known = user if user is not None and user.is_authenticated else None
-    return Visitor(address=client_address(request), user=known, request=request)
+    return Visitor(
+        address=client_address(request), user=known, device=device_of(request), request=request
+    )
+
+
+def device_of(request: HttpRequest) -> Device | None:
+    """Return which browser this is, if it has proved a number and nobody has changed its cookie."""
+    try:
+        told = signing.loads(
+            request.COOKIES.get(DEVICE_COOKIE, ""), salt=DEVICE_COOKIE, max_age=TRUSTED_FOR
+        )
+        issued_at = datetime.fromisoformat(told["at"])
+        return Device(key=UUID(told["key"]), phone_id=told["phone"], issued_at=issued_at)
+    except (signing.BadSignature, LookupError, ValueError, TypeError):
+        return None
+
+
+def trust(request: HttpRequest, response: HttpResponseBase, *, phone_id: int) -> None:
+    """Give this browser, in which somebody has just proved the number, quotas of its own.
+
+    What strangers use up of the number's does not keep its owner out here then.
+    """
+    known = device_of(request)
+    key = known.key if known and known.phone_id == phone_id else uuid4()
+    told = {"key": str(key), "phone": phone_id, "at": timezone.now().isoformat()}
+    response.set_cookie(
+        DEVICE_COOKIE,
+        signing.dumps(told, salt=DEVICE_COOKIE),
+        max_age=TRUSTED_FOR,
+        path=get_session_path(),
+        secure=request.is_secure(),
+        httponly=True,
+        samesite="Lax",
+    )
 
 
 def client_address(request: HttpRequest) -> str:

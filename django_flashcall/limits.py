@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from django.db.models import Exists, QuerySet, Subquery
 from django.utils.translation import gettext_lazy as _
@@ -32,7 +33,13 @@ from .exceptions import (
 )
 from .models import Phone, Price, Usage, Verification, VerificationAttempt
 from .phone import prefixes
-from .querysets import LONGEST_VERIFICATION, PhoneQuerySet, UsageQuerySet, to_units
+from .querysets import (
+    LONGEST_VERIFICATION,
+    PhoneQuerySet,
+    UsageQuerySet,
+    VerificationQuerySet,
+    to_units,
+)
 from .transactions import in_own_transaction
 from .words import Alarm, Channel
 
@@ -43,6 +50,7 @@ DAY = timedelta(days=1)
 #: Wrong codes are counted within this one, too; a success clears neither.
 MONTH = timedelta(days=30)
 HOUR = timedelta(hours=1)
+NO_TIME = timedelta(0)
 
 NOTHING = Decimal(0)
 
@@ -90,15 +98,18 @@ def estimate_price(number: str, *, channel: str, now: datetime) -> Decimal | Non
     return None
 
 
-def claim_number(phone: Phone, *, channel: str, now: datetime) -> None:
+def claim_number(phone: Phone, *, channel: str, now: datetime, device: UUID | None = None) -> None:
     """Claim a call to ``phone`` inside the caller's transaction, which a refusal must roll back.
 
-    Raises ``CooldownActive``, ``NumberBlocked`` or ``QuotaExceeded``.
+    A trusted browser, ``device``, has cooldown and quotas of its own: what strangers use up does
+    not keep the owner out. Raises ``CooldownActive``, ``NumberBlocked`` or ``QuotaExceeded``.
     """
-    shortest = min(get_settings().COOLDOWNS)
+    shortest = NO_TIME if device else min(get_settings().COOLDOWNS)
     if not Phone.objects.filter(pk=phone.pk).claim_call(now=now, cooldown=shortest):
         raise _refusal(phone, now=now)
-    recent = VerificationAttempt.objects.recent(phone.pk, since=now - DAY, channel=channel)
+    recent = VerificationAttempt.objects.recent(
+        phone.pk, since=now - DAY, channel=channel, device=device
+    )
     _refuse_quota(recent, channel=channel)
     _refuse_cooling(recent)
     retry_at = _rested_at(recent)
@@ -106,14 +117,14 @@ def claim_number(phone: Phone, *, channel: str, now: datetime) -> None:
         raise CooldownActive(retry_at=retry_at)
 
 
-def grant_checks(phone: Phone, *, now: datetime) -> int:
+def grant_checks(phone: Phone, *, now: datetime, device: UUID | None = None) -> int:
     """Return how many codes may be tried for a new verification, under the lock of the number.
 
     At most ``MAX_CHECKS``, and no more than the day and the month have left. Raises
     ``QuotaExceeded`` if that is nothing.
     """
     config = get_settings()
-    verifications = Verification.objects.filter(phone=phone)
+    verifications = Verification.objects.filter(phone=phone, device=device)
     failed = verifications.failed_checks(now=now, day=now - DAY, month=now - MONTH)
     left = min(
         config.DAILY_FAILED_CHECKS - failed["day"],
@@ -121,16 +132,16 @@ def grant_checks(phone: Phone, *, now: datetime) -> int:
         config.MAX_CHECKS,
     )
     if left < 1:
-        raise QuotaExceeded(retry_at=_checks_return_at(phone, now=now))
+        raise QuotaExceeded(retry_at=_checks_return_at(verifications, now=now))
     return left
 
 
-def rested_at(phone: Phone, *, now: datetime) -> datetime | None:
+def rested_at(phone: Phone, *, now: datetime, device: UUID | None = None) -> datetime | None:
     """Return when ``phone`` may be called again; ``None`` if it was not called for a day.
 
     The cooldown grows with each call of the last 24 hours.
     """
-    return _rested_at(VerificationAttempt.objects.recent(phone.pk, since=now - DAY))
+    return _rested_at(VerificationAttempt.objects.recent(phone.pk, since=now - DAY, device=device))
 
 
 @sensitive_variables()
@@ -182,14 +193,14 @@ def insert_windows(number: str, *, now: datetime) -> None:
 
 
 @sensitive_variables()
-def claim_shared(number: str, *, cost: Cost, now: datetime) -> None:
+def claim_shared(number: str, *, cost: Cost, now: datetime, device: UUID | None = None) -> None:
     """Claim a call on the hour of its block and on the site's day, inside the caller's transaction.
 
-    Raises ``LimitReached``, which must roll the transaction back.
+    The block asks nothing of a trusted browser. Raises ``LimitReached``, which must roll back.
     """
     config = get_settings()
     day, hour = _windows(number, now=now)
-    if not hour.claim(max_attempts=config.BLOCK_HOURLY_ATTEMPTS):
+    if not hour.claim(max_attempts=None if device else config.BLOCK_HOURLY_ATTEMPTS):
         raise LimitReached(retry_at=hour_of(now) + HOUR)
     claimed = day.claim(
         units=to_units(cost.taken or NOTHING),
@@ -268,15 +279,25 @@ def _refuse_cooling(recent: dict[str, Any]) -> None:
         raise ChannelCooling(retry_at=recent["spam"] + DAY)
 
 
-def _checks_return_at(phone: Phone, *, now: datetime) -> datetime:
+def _checks_return_at(
+    verifications: VerificationQuerySet[Verification], *, now: datetime
+) -> datetime:
     """Return when a check is free again; asked only by who is refused."""
     config = get_settings()
     windows = [(DAY, config.DAILY_FAILED_CHECKS), (MONTH, config.MONTHLY_FAILED_CHECKS)]
-    return max(_free_at(phone, now=now, window=window, limit=limit) for window, limit in windows)
+    return max(
+        _free_at(verifications, now=now, window=window, limit=limit) for window, limit in windows
+    )
 
 
-def _free_at(phone: Phone, *, now: datetime, window: timedelta, limit: int) -> datetime:
-    began = Verification.objects.filter(phone=phone).failing(now=now, since=now - window)
+def _free_at(
+    verifications: VerificationQuerySet[Verification],
+    *,
+    now: datetime,
+    window: timedelta,
+    limit: int,
+) -> datetime:
+    began = verifications.failing(now=now, since=now - window)
     used, free_at = sum(row["failed"] for row in began), now
     for row in began:
         if used < limit:

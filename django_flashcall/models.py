@@ -53,6 +53,13 @@ class Phone(models.Model):
     created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
     verified_at = models.DateTimeField(_("verified at"), null=True, blank=True, editable=False)
     released_at = models.DateTimeField(_("released at"), null=True, blank=True, editable=False)
+    trusted_since = models.DateTimeField(
+        _("browsers trusted since"),
+        null=True,
+        blank=True,
+        editable=False,
+        help_text=_("Browsers that proved the number before have no quotas of their own any more."),
+    )
     blocked_at = models.DateTimeField(_("blocked at"), null=True, blank=True, editable=False)
     last_attempt_at = models.DateTimeField(
         _("last attempt at"), null=True, blank=True, editable=False
@@ -75,6 +82,11 @@ class Phone(models.Model):
     def display(self) -> str:
         """The number as people write it, for the one who typed it and for those who may see it."""
         return display(self.number)
+
+    def trusts(self, device: Any) -> bool:
+        """Tell whether ``device``, a ``door.Device``, proved this number and was not revoked."""
+        is_recent = self.trusted_since is None or device.issued_at >= self.trusted_since
+        return bool(device.phone_id == self.pk and is_recent)
 
     @property
     def changed_hands(self) -> bool:
@@ -117,6 +129,7 @@ class Verification(models.Model):
         verbose_name=_("asked by"),
         help_text=_("The user who asked for the call, if it was known."),
     )
+    device = models.UUIDField(_("trusted browser"), null=True, blank=True, editable=False)
     address = models.GenericIPAddressField(_("asked from"), null=True, blank=True)
     checks = models.PositiveSmallIntegerField(_("checks"), default=0)
     max_checks = models.PositiveSmallIntegerField(_("checks allowed"))

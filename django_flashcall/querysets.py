@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypeVar
+from uuid import UUID
 
 from django.db.models import (
     Case,
@@ -22,6 +23,7 @@ from django.db.models import (
     Q,
     QuerySet,
     Sum,
+    Value,
     When,
 )
 
@@ -82,11 +84,18 @@ class PhoneQuerySet(QuerySet[M]):
         free = Q(user=None) | Q(user=user) | Q(verified_at=None)
         if dormant_since is not None:
             free |= Q(verified_at__lt=dormant_since)
-        return bool(self.filter(free).update(user=user, verified_at=now, released_at=None))
+        # Written first: MariaDB would compare with the user that it has written already.
+        trusted = Case(When(user=user, then=F("trusted_since")), default=Value(now))
+        owned = {"user": user, "verified_at": now, "released_at": None}
+        return bool(self.filter(free).update(trusted_since=trusted, **owned))
 
     def release(self, *, now: datetime) -> int:
-        """Make these numbers nobody's."""
-        return self.update(user=None, verified_at=None, released_at=now)
+        """Make these numbers nobody's, and trust no browser with them any more."""
+        return self.update(user=None, verified_at=None, released_at=now, trusted_since=now)
+
+    def distrust(self, *, now: datetime) -> int:
+        """Trust no browser with these numbers that proved one of them before."""
+        return self.update(trusted_since=now)
 
     def block(self, *, now: datetime) -> int:
         """Refuse all calls to these numbers from now on."""
@@ -180,13 +189,17 @@ def _failed(*, now: datetime) -> Case:
 class AttemptQuerySet(QuerySet[M]):
     """The calls and SMS."""
 
-    def recent(self, phone_id: int, *, since: datetime, channel: str = "") -> dict[str, Any]:
+    def recent(
+        self, phone_id: int, *, since: datetime, channel: str = "", device: UUID | None = None
+    ) -> dict[str, Any]:
         """Count the attempts at a number after ``since``, and find the first and the latest.
 
-        ``spam`` is when the provider last held a call by ``channel`` for spam.
+        Those that a trusted browser asked for are counted for itself, all others together. ``spam``
+        is when the provider last held a call by ``channel`` for spam.
         """
         is_spam = Q(channel=channel, error_code=ErrorCode.NUMBER_IN_SPAM_LIST)
-        return self.since(phone_id, since=since).aggregate(
+        asked = self.since(phone_id, since=since).filter(verification__device=device)
+        return asked.aggregate(
             count=Count("pk"),
             sms=Count("pk", filter=Q(channel=Channel.SMS)),
             first=Min("created_at"),

@@ -24,7 +24,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from . import accounts, codes, dialing, limits, lines, signals
 from .conf import get_before_call, get_dialer, get_settings
-from .door import Visitor
+from .door import Device, Visitor
 from .exceptions import (
     AttemptsExhausted,
     CallDenied,
@@ -55,6 +55,7 @@ class Order:
     cost: limits.Cost
     spent_units: int  # of the site's day, read before it is claimed
     is_decoy: bool
+    device: UUID | None  # of a browser that has proved the number before
     call: VerificationAttempt | None  # whose code an SMS repeats
     now: datetime
 
@@ -97,7 +98,9 @@ def start_verification(
     key = key or uuid4()
     try:
         with _line(now=now):
-            order = _order_start(number, purpose=purpose, channel=channel, now=now)
+            order = _order_start(
+                number, purpose=purpose, channel=channel, device=visitor.device, now=now
+            )
             _ask_site(order, purpose=purpose, visitor=visitor)
             with _watched(order):
                 attempt = _begin(order, purpose=purpose, visitor=visitor, key=key)
@@ -216,14 +219,17 @@ def _first_channel(wanted: str | None) -> str:
 
 
 @sensitive_variables()
-def _order_start(number: str, *, purpose: str, channel: str | None, now: datetime) -> Order:
+def _order_start(
+    number: str, *, purpose: str, channel: str | None, device: Device | None, now: datetime
+) -> Order:
     # Everything that may be refused without a row is refused before there is one.
     first = _first_channel(channel)
     lines.refuse_if_paused(first, now=now)
     price = limits.estimate_price(number, channel=first, now=now)
     is_decoy = _needs_decoy(number, purpose=purpose)
     phone, spent = _known_phone(number, now=now)
-    what = {"channel": first, "is_decoy": is_decoy, "call": None, "now": now}
+    trusted = device.key if device and phone.trusts(device) else None
+    what = {"channel": first, "is_decoy": is_decoy, "call": None, "now": now, "device": trusted}
     return _order(phone, price=price, spent_units=spent, **what)
 
 
@@ -238,7 +244,8 @@ def _order_resend(verification: Verification, *, channel: str, now: datetime) ->
     price = limits.estimate_price(phone.number, channel=channel, now=now)
     spent = limits.ensure_windows(phone.number, now=now)
     what = {"channel": channel, "is_decoy": verification.is_decoy, "call": call, "now": now}
-    return _order(phone, price=price, spent_units=spent, **what)
+    device = verification.device
+    return _order(phone, price=price, spent_units=spent, device=device, **what)
 
 
 def _order(phone: Phone, *, price: Decimal | None, **what: Any) -> Order:
@@ -310,14 +317,15 @@ def _insert_phone(number: str) -> None:
 @in_own_transaction(Verification)
 def _begin(order: Order, *, purpose: str, visitor: Visitor, key: UUID) -> VerificationAttempt:
     config = get_settings()
-    limits.claim_number(order.phone, channel=order.channel, now=order.now)
+    limits.claim_number(order.phone, channel=order.channel, now=order.now, device=order.device)
     verification = Verification.objects.create(
         key=key,
         phone=order.phone,
         purpose=purpose,
         user_id=_user_id(visitor),
+        device=order.device,
         address=visitor.address or None,
-        max_checks=limits.grant_checks(order.phone, now=order.now),
+        max_checks=limits.grant_checks(order.phone, now=order.now, device=order.device),
         attempt_count=1,
         max_attempts=config.MAX_ATTEMPTS,
         is_decoy=order.is_decoy,
@@ -332,7 +340,7 @@ def _repeat(order: Order, *, verification: Verification) -> VerificationAttempt:
     this = Verification.objects.filter(pk=verification.pk)
     if not this.claim_attempt(now=order.now, usable=limits.USABLE):
         raise AttemptsExhausted()
-    limits.claim_number(order.phone, channel=order.channel, now=order.now)
+    limits.claim_number(order.phone, channel=order.channel, now=order.now, device=order.device)
     return _record_intent(order, verification=verification)
 
 
@@ -347,7 +355,7 @@ def _record_intent(order: Order, *, verification: Verification) -> VerificationA
         expires_at=min(order.now + lifetime, verification.expires_at),
         **_code_fields(order),
     )
-    limits.claim_shared(order.phone.number, cost=order.cost, now=order.now)
+    limits.claim_shared(order.phone.number, cost=order.cost, now=order.now, device=order.device)
     return attempt
 
 

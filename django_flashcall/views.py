@@ -157,7 +157,12 @@ class CodeView(NonAtomicMixin, RedirectURLMixin, FormView):
         success_url = self.get_success_url()
         if user := form.get_user():
             login(self.request, user)  # type: ignore[arg-type]  # any user model
-        return HttpResponseRedirect(success_url)
+        return self.trusting(HttpResponseRedirect(success_url))
+
+    def trusting(self, response: HttpResponse) -> HttpResponse:
+        """Give this browser quotas of its own, so that strangers do not keep the owner out."""
+        door.trust(self.request, response, phone_id=self.verification.phone_id)
+        return response
 
     def form_invalid(self, form: CodeForm) -> HttpResponse:
         """Show what is wrong; a right code that opened no account has a hook of its own."""
@@ -236,7 +241,7 @@ class CodeView(NonAtomicMixin, RedirectURLMixin, FormView):
         state = self.verification.state(now=now)
         attempts = self._attempts
         phone = self.verification.phone
-        retry_at = limits.rested_at(phone, now=now) or now
+        retry_at = limits.rested_at(phone, now=now, device=self.verification.device) or now
         channels = self._channels() if state == "pending" else []
         expects_code = state == "pending" and _may_still_ring(attempts, now=now)
         is_over = state in ENDED and not (expects_code or channels)

@@ -11,9 +11,11 @@ import pytest
 import time_machine
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.sessions.backends.signed_cookies import SessionStore
+from django.core import signing
 from django.core.cache.backends.base import BaseCache
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
+from django.utils import timezone
 
 from django_flashcall import door
 from django_flashcall.exceptions import RateExceeded
@@ -305,3 +307,63 @@ def test_what_is_remembered_survives_a_session_in_a_cookie() -> None:
     later = request_from()
     later.session = SessionStore(request.session.session_key)
     assert door.remembers(later, key)
+
+
+# --- browsers that are trusted -----------------------------------------------------------------
+
+
+def cookie_after(phone_id: int, request: HttpRequest | None = None) -> str:
+    """Return the cookie of a browser in which the number was proved."""
+    response = HttpResponse()
+    door.trust(request or request_from(), response, phone_id=phone_id)
+    return response.cookies[door.DEVICE_COOKIE].value
+
+
+def device_with(cookie: str) -> door.Device | None:
+    request = request_from()
+    request.COOKIES[door.DEVICE_COOKIE] = cookie
+    return door.device_of(request)
+
+
+def test_a_browser_is_known_by_its_cookie(clock: time_machine.Traveller) -> None:
+    device = device_with(cookie_after(7))
+    assert device is not None
+    assert (device.phone_id, device.issued_at) == (7, timezone.now())
+    assert device_with(cookie_after(7)) != device
+
+
+def test_a_browser_that_proves_the_number_again_stays_the_same() -> None:
+    request = request_from()
+    request.COOKIES[door.DEVICE_COOKIE] = cookie_after(7)
+    again, other = cookie_after(7, request), cookie_after(8, request)
+    first, second, third = map(device_with, (request.COOKIES[door.DEVICE_COOKIE], again, other))
+    assert first and second and third
+    assert first.key == second.key != third.key
+
+
+@pytest.mark.parametrize(
+    "change",
+    [lambda cookie: "", lambda cookie: cookie[:-1], lambda cookie: "x" + cookie, str.upper],
+    ids=["none", "cut", "longer", "other letters"],
+)
+def test_a_cookie_that_was_changed_is_none(change: Any) -> None:
+    assert device_with(change(cookie_after(7))) is None
+
+
+def test_a_cookie_signed_for_something_else_is_none() -> None:
+    assert device_with(signing.dumps({"key": str(uuid4()), "phone": 7, "at": "x"})) is None
+    assert device_with(signing.dumps([1], salt=door.DEVICE_COOKIE)) is None
+
+
+def test_a_cookie_grows_old(clock: time_machine.Traveller) -> None:
+    cookie = cookie_after(7)
+    clock.shift(door.TRUSTED_FOR + timedelta(seconds=1))
+    assert device_with(cookie) is None
+
+
+def test_a_cookie_is_out_of_reach_of_scripts_and_other_sites() -> None:
+    response = HttpResponse()
+    door.trust(request_from(), response, phone_id=7)
+    cookie = response.cookies[door.DEVICE_COOKIE]
+    assert cookie["httponly"]
+    assert cookie["samesite"] == "Lax"

@@ -47,6 +47,16 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
+                    "trusted_since",
+                    models.DateTimeField(
+                        blank=True,
+                        editable=False,
+                        help_text="Browsers that proved the number before have no quotas of their own any more.",
+                        null=True,
+                        verbose_name="browsers trusted since",
+                    ),
+                ),
+                (
                     "blocked_at",
                     models.DateTimeField(
                         blank=True, editable=False, null=True, verbose_name="blocked at"
@@ -220,6 +230,12 @@ class Migration(migrations.Migration):
                         default="pending",
                         max_length=16,
                         verbose_name="status",
+                    ),
+                ),
+                (
+                    "device",
+                    models.UUIDField(
+                        blank=True, editable=False, null=True, verbose_name="trusted browser"
                     ),
                 ),
                 (
