@@ -1,0 +1,152 @@
+"""Three attacks of a day each, against the default settings: what they cost, and whom they harm.
+
+Run it in the root of the repository::
+
+    python benchmarks/attacks.py
+
+The site is the one of the tests, with its pages; calls end in an outbox, time is travelled. Each
+minute the attackers try once, and each hour owners of numbers try to log in, from addresses of
+their own.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import django
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
+django.setup()
+
+import time_machine
+from django.core.cache import cache
+from django.test import Client
+from django.test.runner import DiscoverRunner
+from django.test.utils import setup_test_environment
+from django.utils import timezone
+
+from django_flashcall.models import Phone, Price, Usage, Verification
+from django_flashcall.providers import locmem
+
+BEGIN = datetime(2026, 3, 4, 0, 0, tzinfo=UTC)
+MINUTES = 24 * 60
+LOGIN = "/phone/login/"
+NUMBER = "+79991234567"
+
+
+@dataclass
+class Day:
+    """What came of one day."""
+
+    tried: int = 0
+    placed: int = 0
+    owners: int = 0
+    turned_away: int = 0
+    placed_for_owners: int = 0
+    known: Client = field(default_factory=Client)
+
+    def attack(self, number: str, *, address: str) -> None:
+        """Ask for a call in a fresh browser, as attackers do."""
+        before = len(locmem.outbox)
+        Client(REMOTE_ADDR=address).post(LOGIN, {"number": number})
+        self.tried += 1
+        self.placed += len(locmem.outbox) - before
+
+    def log_in(self, number: str, *, address: str, client: Client | None = None) -> None:
+        """Try to log in as an owner does, in a browser that is known, or in a new one."""
+        client = client or Client()
+        client.cookies.pop("sessionid", None)
+        before = len(locmem.outbox)
+        page = client.post(LOGIN, {"number": number}, REMOTE_ADDR=address)
+        self.owners += 1
+        if page.status_code != 302 or len(locmem.outbox) == before:
+            self.turned_away += 1
+            return
+        self.placed_for_owners += 1
+        code = locmem.outbox[-1].code
+        self.turned_away += client.post(page["Location"], {"code": code}).status_code != 302
+
+
+def one_address(day: Day, minute: int) -> None:
+    """One address asks for a call to another number each minute."""
+    day.attack(f"+79{minute // 100 + 10:02}{minute:07}"[:12], address="203.0.113.7")
+    if minute % 60 == 30:
+        day.log_in(f"+7999555{minute:04}", address=f"198.51.100.{minute // 60}")
+
+
+def one_block(day: Day, minute: int) -> None:
+    """Each minute another address asks for a call to another number of one block."""
+    day.attack(f"+7999123{minute:04}", address=f"203.0.{minute // 200}.{minute % 200}")
+    if minute % 60 == 30:
+        day.log_in(f"+7999123{9000 + minute:04}"[:12], address=f"198.51.100.{minute // 60}")
+
+
+def one_number(day: Day, minute: int) -> None:
+    """Each minute another address asks for a call to one number, in new browsers like its owner."""
+    day.attack(NUMBER, address=f"203.0.{minute // 200}.{minute % 200}")
+    if minute % 360 == 30:
+        day.log_in(NUMBER, address="198.51.100.1")
+
+
+def one_number_known(day: Day, minute: int) -> None:
+    """The same, but the owner logged in with this browser before."""
+    day.attack(NUMBER, address=f"203.0.{minute // 200}.{minute % 200}")
+    if minute % 360 == 30:
+        day.log_in(NUMBER, address="198.51.100.1", client=day.known)
+
+
+ATTACKS: dict[str, Callable[[Day, int], None]] = {
+    "one address, a number a minute": one_address,
+    "an address a minute, one block": one_block,
+    "one number, owner in a new browser": one_number,
+    "one number, owner in a known browser": one_number_known,
+}
+
+
+def replay(attack: Callable[[Day, int], None]) -> Day:
+    """Live through one day, from an empty record."""
+    for model in (Verification, Phone, Usage):
+        model.objects.all().delete()
+    cache.clear()
+    day = Day()
+    with time_machine.travel(BEGIN - timedelta(days=2), tick=False) as clock:
+        if attack is one_number_known:
+            day.log_in(NUMBER, address="198.51.100.1", client=day.known)
+            day.owners = day.turned_away = day.placed_for_owners = 0
+        for minute in range(MINUTES):
+            clock.move_to(BEGIN + timedelta(minutes=minute))
+            attack(day, minute)
+    return day
+
+
+def main() -> None:
+    """Print what each attack came to."""
+    print(f"{'attack':<38}{'tried':>7}{'placed':>8}{'RUB':>9}{'owners':>8}{'turned away':>13}")
+    for name, attack in ATTACKS.items():
+        day = replay(attack)
+        money = Decimal("0.35") * day.placed
+        print(
+            f"{name:<38}{day.tried:>7}{day.placed:>8}{money:>9}{day.owners:>8}{day.turned_away:>13}"
+        )
+
+
+if __name__ == "__main__":
+    logging.disable()
+    setup_test_environment()
+    runner = DiscoverRunner(verbosity=0)
+    databases = runner.setup_databases()
+    try:
+        Price.objects.create(
+            amount=Decimal("0.35"), valid_from=timezone.now() - timedelta(days=999)
+        )
+        main()
+    finally:
+        runner.teardown_databases(databases)
