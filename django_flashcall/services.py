@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -29,6 +30,7 @@ from .exceptions import (
     AttemptsExhausted,
     CallDenied,
     ChallengeRequired,
+    ChannelCooling,
     ChannelUnavailable,
     CodeUnknown,
     KeyReused,
@@ -93,28 +95,19 @@ def start_verification(
     What came of the call is in the verification's ``attempts``; a provider that refuses or fails
     raises nothing here. Raises ``NumberRefused`` and the kinds of ``StartRefused``.
     """
-    now = timezone.now()
-    number = parse_number(number)
-    key = key or uuid4()
+    number, key = parse_number(number), key or uuid4()
+    start = partial(_start, number, purpose=purpose, visitor=visitor, key=key)
     try:
-        with _line(now=now):
-            order = _order_start(
-                number, purpose=purpose, channel=channel, device=visitor.device, now=now
-            )
-            _ask_site(order, purpose=purpose, visitor=visitor)
-            with _watched(order):
-                attempt = _begin(order, purpose=purpose, visitor=visitor, key=key)
-            signals.verification_started.send_robust(
-                sender=Verification, verification=attempt.verification, attempt=attempt
-            )
-            _dial(attempt)
-    except (StartRefused, NumberRefused, IntegrityError):
+        return start(channel=channel)
+    except (StartRefused, NumberRefused, IntegrityError) as error:
         # The same form again: the other request won the number's row, and has committed.
         verification = _begun_before(key, number=number, purpose=purpose)
-        if verification is None:
-            raise
-        return verification
-    return attempt.verification
+        if verification is not None:
+            return verification
+        others = starting_channels()[1:]
+        if channel is None and isinstance(error, ChannelCooling) and others:
+            return start(channel=others[0])
+        raise
 
 
 def resend(
@@ -216,6 +209,25 @@ def _first_channel(wanted: str | None) -> str:
     if not channels or wanted not in (None, *channels):
         raise ChannelUnavailable()
     return wanted or channels[0]
+
+
+@sensitive_variables()
+def _start(
+    number: str, *, purpose: str, visitor: Visitor, key: UUID, channel: str | None
+) -> Verification:
+    now = timezone.now()
+    with _line(now=now):
+        order = _order_start(
+            number, purpose=purpose, channel=channel, device=visitor.device, now=now
+        )
+        _ask_site(order, purpose=purpose, visitor=visitor)
+        with _watched(order):
+            attempt = _begin(order, purpose=purpose, visitor=visitor, key=key)
+        signals.verification_started.send_robust(
+            sender=Verification, verification=attempt.verification, attempt=attempt
+        )
+        _dial(attempt)
+    return attempt.verification
 
 
 @sensitive_variables()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,12 @@ from tests import wire
 pytest_plugins = ["django_flashcall.contrib.pytest"]
 
 
+#: More digits in a row than a price, an id or a time has.
+NUMBER = re.compile(r"[0-9]{10}")
+#: The providers' key wherever the tests give one that matters.
+KEY = "canary-key"
+
+
 @pytest.fixture(autouse=True)
 def clean_slate() -> Iterator[None]:
     """Forget the calls, the rates and the language of the test before."""
@@ -32,6 +40,30 @@ def clean_slate() -> Iterator[None]:
     translation.deactivate()
     yield
     locmem.outbox.clear()
+
+
+class Canary(logging.Handler):
+    """Hears all that is logged, and keeps what must not be: a number in full, or a key."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.song: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Look at one line, with its traceback if it has one."""
+        line = logging.Formatter("%(name)s %(message)s").format(record)
+        if (record.name.startswith("django_flashcall.") and NUMBER.search(line)) or KEY in line:
+            self.song.append(line)
+
+
+@pytest.fixture(autouse=True)
+def canary() -> Iterator[None]:
+    """Fail the test in which a number or the key is logged, whatever else it is about."""
+    canary = Canary()
+    logging.getLogger().addHandler(canary)
+    yield
+    logging.getLogger().removeHandler(canary)
+    assert canary.song == []
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from django_flashcall import codes, dialing, lines, services, signals
 from django_flashcall.door import Visitor
 from django_flashcall.exceptions import (
     AttemptsExhausted,
+    ChannelCooling,
     ChannelUnavailable,
     CodeMalformed,
     CodeUnknown,
@@ -330,6 +331,21 @@ def test_a_start_while_all_lines_are_busy_leaves_no_row(outbox: list[Delivery]) 
         start()
     assert not Phone.objects.exists()
     assert not outbox
+
+
+def test_a_number_that_is_held_for_spam_is_reached_by_the_next_channel(
+    flashcall: Any, clock: time_machine.Traveller
+) -> None:
+    flashcall(OPTIONS={"error_code": "number_in_spam_list"})
+    start()
+    flashcall(OPTIONS={})
+    clock.shift(timedelta(minutes=11))
+    assert start().attempts.get().channel == Channel.VOICE
+    clock.shift(timedelta(minutes=11))
+    with pytest.raises(ChannelCooling):
+        start(channel=Channel.FLASH_CALL)
+    clock.shift(timedelta(days=1))
+    assert start().attempts.get().channel == Channel.FLASH_CALL
 
 
 def test_a_start_while_calls_are_paused_leaves_no_row(outbox: list[Delivery]) -> None:
