@@ -393,6 +393,10 @@ class UsageAdmin(ReadOnly, admin.ModelAdmin):
     list_display = ["day", "attempts", "spent_in_currency"]
     fields = readonly_fields = ("day", "attempts", "spent_in_currency")
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Usage]:
+        """Leave out the hours of blocks, which show the beginnings of numbers."""
+        return super().get_queryset(request).filter(scope="")
+
     @admin.display(description=_("day"), ordering="since")
     def day(self, usage: Usage) -> Any:
         """Write the day of the default time zone."""

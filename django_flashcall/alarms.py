@@ -30,6 +30,9 @@ TEXTS: dict[str, str | Promise] = {
     Alarm.USER_DISABLED: _("The provider places no calls: the account is blocked."),
     Alarm.ANI_PHONE_NOT_VALID: _("The number to call from is not registered at the provider."),
     Alarm.PRICE: _("A call by %(channel)s cost %(price)s, %(foretold)s were foretold."),
+    Alarm.NO_PRICE: _(
+        "There is no price for the channel %(channel)s: with DAILY_SPEND set, it is not used."
+    ),
     Alarm.SPENDING: _("Today's calls have used %(percent)d %% of what may be spent."),
     Alarm.CONVERSION: _(
         "Of the last hour's %(count)d verifications %(hour)d %% were approved, of the week's "

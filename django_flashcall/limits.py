@@ -7,7 +7,6 @@ that everybody needs is held shortest.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -42,8 +41,6 @@ from .querysets import (
 )
 from .transactions import in_own_transaction
 from .words import Alarm, Channel
-
-logger = logging.getLogger(__name__)
 
 #: Calls are counted within this window, and cooldowns escalate with them.
 DAY = timedelta(days=1)
@@ -93,7 +90,7 @@ def estimate_price(number: str, *, channel: str, now: datetime) -> Decimal | Non
     if nearest is not None:
         return nearest.estimate(now=now)
     if get_settings().DAILY_SPEND is not None:
-        logger.error("channel=%s has no price: DAILY_SPEND can only be kept with one", channel)
+        alarms.sound(Alarm.NO_PRICE, about=channel, channel=channel)
         raise ChannelUnavailable()
     return None
 

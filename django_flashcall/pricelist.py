@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable
-from datetime import datetime, time
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, TextIO
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
-from django.utils.dateparse import parse_date, parse_datetime
+from django.utils.translation import gettext as _
 
 from .models import Price
 
@@ -53,18 +53,21 @@ def read_prices(file: TextIO) -> list[Price]:
     rows = csv.DictReader(text.splitlines(), delimiter=";" if ";" in head else ",")
     names = [name.strip() for name in rows.fieldnames or []]
     if not {"prefix", "amount"} <= set(names) <= set(COLUMNS):
-        raise PriceListError([f"Line 1: name the columns: {', '.join(COLUMNS)}."])
+        raise PriceListError([_at_line(1, _("name the columns: %s") % ", ".join(COLUMNS))])
     rows.fieldnames = names
     prices, problems = [], []
     seen: set[tuple[Any, ...]] = set()
+    now = timezone.now()
     for row in rows:
         try:
-            price = _read_row(row)
+            price = _read_row(row, now=now)
             _refuse_again(price, seen=seen)
         except (ValidationError, ValueError) as error:
-            problems.append(f"Line {rows.line_num}: {_in_one_line(error)}")
+            problems.append(_at_line(rows.line_num, _in_one_line(error)))
         else:
             prices.append(price)
+    if not (prices or problems):
+        problems = [_at_line(rows.line_num, _("there are no prices"))]
     if problems:
         raise PriceListError(problems)
     return prices
@@ -86,9 +89,9 @@ def _save(price: Price) -> Price:
     return row
 
 
-def _read_row(row: dict[str, str]) -> Price:
+def _read_row(row: dict[str, str], *, now: datetime) -> Price:
     if None in row or None in row.values():
-        raise ValueError(f"it has not as many columns as the first line: {', '.join(COLUMNS)}.")
+        raise ValueError(_("it has not as many columns as the first line"))
     cells = {name: (cell or "").strip() for name, cell in row.items()}
     digits = cells["prefix"].removeprefix("+")
     price = Price(
@@ -96,7 +99,7 @@ def _read_row(row: dict[str, str]) -> Price:
         channel=cells.get("channel", ""),
         amount=_read_amount(cells["amount"]),
         allowed=_read_word(cells.get("allowed", "")),
-        valid_from=_read_day(cells.get("valid_from", "")),
+        valid_from=_read_day(cells.get("valid_from", "")) or now,
     )
     price.clean_fields()
     return price
@@ -106,31 +109,29 @@ def _read_amount(cell: str) -> Decimal | None:
     try:
         return Decimal(cell.replace(",", ".")) if cell else None
     except InvalidOperation as error:
-        raise ValueError(f"{cell!r} is no amount; write 0.35.") from error
+        raise ValueError(_("“%s” is no amount; write 0.35") % cell) from error
 
 
 def _read_word(cell: str) -> bool:
     if cell.lower() not in {"", *WORDS}:
-        raise ValueError(f"{cell!r} is neither yes nor no.")
+        raise ValueError(_("“%s” is neither yes nor no") % cell)
     return WORDS.get(cell.lower(), True)
 
 
-def _read_day(cell: str) -> datetime:
+def _read_day(cell: str) -> datetime | None:
     if not cell:
-        return timezone.now()
-    moment = parse_datetime(cell)
-    day = parse_date(cell)
-    if moment is None and day is not None:
-        moment = datetime.combine(day, time())
-    if moment is None:
-        raise ValueError(f"{cell!r} is no day; write 2026-12-31.")
+        return None
+    try:
+        moment = datetime.fromisoformat(cell)
+    except ValueError as error:
+        raise ValueError(_("“%s” is no day; write 2026-12-31") % cell) from error
     return timezone.make_aware(moment) if timezone.is_naive(moment) else moment
 
 
 def _refuse_again(price: Price, *, seen: set[tuple[Any, ...]]) -> None:
     key = (price.prefix, price.channel, price.valid_from)
     if key in seen:
-        raise ValueError("this prefix, channel and day stood in an earlier line.")
+        raise ValueError(_("this prefix, channel and day stood in an earlier line"))
     seen.add(key)
 
 
@@ -139,3 +140,7 @@ def _in_one_line(error: ValidationError | ValueError) -> str:
         return str(error)
     texts = error.message_dict.items()
     return " ".join(f"{name}: {text}" for name, messages in texts for text in messages)
+
+
+def _at_line(line: int, problem: str) -> str:
+    return _("Line %(line)d: %(problem)s.") % {"line": line, "problem": problem.rstrip(".")}

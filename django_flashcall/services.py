@@ -67,7 +67,7 @@ class PlannedCall:
     """What ``FLASHCALL["BEFORE_CALL"]`` is told of a call, before anything is claimed for it.
 
     ``number`` is in E.164, ``price`` what it is expected to cost, ``attempts`` how often the number
-    was called within a day.
+    was called within a day, ``verification`` what it goes on with, ``None`` for a start.
     """
 
     number: str = field(repr=False)
@@ -78,6 +78,7 @@ class PlannedCall:
     price: Decimal | None
     attempts: int
     visitor: Visitor
+    verification: Verification | None
 
 
 @sensitive_variables()
@@ -123,7 +124,7 @@ def resend(
     channel = channel or next_channel(verification)
     with _line(now=now):
         order = _order_resend(verification, channel=channel, now=now)
-        _ask_site(order, purpose=verification.purpose, visitor=visitor)
+        _ask_site(order, purpose=verification.purpose, visitor=visitor, verification=verification)
         with _watched(order):
             attempt = _repeat(order, verification=verification)
         _dial(attempt)
@@ -265,7 +266,9 @@ def _order(phone: Phone, *, price: Decimal | None, **what: Any) -> Order:
     return Order(phone=phone, cost=cost, **what)
 
 
-def _ask_site(order: Order, *, purpose: str, visitor: Visitor) -> None:
+def _ask_site(
+    order: Order, *, purpose: str, visitor: Visitor, verification: Verification | None = None
+) -> None:
     """Let the site's own hook allow the call, deny it, or ask for a challenge first."""
     hook = get_before_call()
     if hook is None:
@@ -280,6 +283,7 @@ def _ask_site(order: Order, *, purpose: str, visitor: Visitor) -> None:
         price=order.cost.room,
         attempts=VerificationAttempt.objects.since(order.phone.pk, since=since).count(),
         visitor=visitor,
+        verification=verification,
     )
     verdict = hook(call)
     if verdict == Verdict.CHALLENGE:

@@ -72,6 +72,7 @@ class Alarm(TextChoices):
     USER_DISABLED = ErrorCode.USER_DISABLED.value
     ANI_PHONE_NOT_VALID = ErrorCode.ANI_PHONE_NOT_VALID.value
     PRICE = "price"
+    NO_PRICE = "no_price"
     SPENDING = "spending"
     CONVERSION = "conversion"
     ONE_ADDRESS = "one_address"

@@ -429,3 +429,10 @@ def test_a_user_who_confirmed_a_number_can_be_deleted(admin_client: Client) -> N
     admin_client.post(f"/admin/auth/user/{user.pk}/delete/", {"post": "yes"})
 
     assert not type(user).objects.filter(pk=user.pk).exists()
+
+
+def test_the_hours_of_blocks_are_no_days_of_the_site(admin_client: Client) -> None:
+    UsageFactory(scope="+7999123", attempts=7)
+    page = admin_client.get(f"{ROOT}/usage/").text
+    assert "+7999123" not in page
+    assert "0 usage" in page

@@ -69,8 +69,10 @@ def test_is_told_what_is_known_of_the_call(clock: time_machine.Traveller) -> Non
         price=Decimal("0.35"),
         attempts=0,
         visitor=VISITOR,
+        verification=None,
     )
     assert (second.channel, second.attempts) == (Channel.VOICE, 1)
+    assert second.verification == verification
     assert NUMBER not in repr(first)
 
 

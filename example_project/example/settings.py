@@ -18,9 +18,9 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.sessions",
     "django.contrib.staticfiles",
+    "example",
     "django_flashcall",  # phone login
     "django_flashcall.simulator",  # phone login: the provider and a handset, while DEBUG is on
-    "example",
 ]
 
 MIDDLEWARE = [
