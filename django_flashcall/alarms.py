@@ -7,15 +7,16 @@ that is dead, or not shared, an alarm sounds more often, and never too seldom.
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.cache import cache
 from django.core.mail import mail_managers
+from django.utils import timezone, translation
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from .conf import get_settings
+from .conf import get_language, get_settings
 from .signals import operator_alarm
 from .words import Alarm
 
@@ -23,6 +24,9 @@ logger = logging.getLogger(__name__)
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
+
+#: When an alarm sounded last in this process.
+sounded: dict[str, datetime] = {}
 
 TEXTS: dict[str, str | Promise] = {
     Alarm.NOT_ENOUGH_MONEY: _("The provider places no calls: the account is out of money."),
@@ -49,23 +53,31 @@ def sound(alarm: str, *, every: timedelta = HOUR, about: str = "", **params: Any
     """Tell the operator, unless that was done about the same less than ``every`` ago."""
     if not _is_first(f"flashcall.alarm.{alarm}.{about}", every=every):
         return
-    message = str(TEXTS[alarm] % params if params else TEXTS[alarm])
+    with translation.override(get_language()):  # the operator's, whoever's request this is
+        message = str(TEXTS[alarm] % params if params else TEXTS[alarm])
+        subject = str(_("Phone login"))
     logger.error("alarm=%s %s", alarm, message)
     operator_alarm.send_robust(sender=Alarm, alarm=alarm, message=message, params=params)
     if get_settings().ALARM_MAILS:
-        _mail(message)
+        _mail(subject, message)
 
 
 def _is_first(key: str, *, every: timedelta) -> bool:
+    # Here too, since a cache may be dead, or keep nothing: it silences no alarm, and floods nobody.
+    now = timezone.now()
+    if key in sounded and now - sounded[key] < every:
+        return False
+    sounded[key] = now
     try:
-        return cache.add(key, True, timeout=every.total_seconds())
+        is_first = cache.add(key, True, timeout=every.total_seconds())
     except Exception:
-        return True  # a dead cache silences no alarm, and each cache has errors of its own
+        return True  # each cache has errors of its own
+    return is_first
 
 
-def _mail(message: str) -> None:
+def _mail(subject: str, message: str) -> None:
     try:
-        mail_managers(str(_("Phone login")), message)
+        mail_managers(subject, message)
     except Exception as error:
         # A mail server that is down is no reason to lose the visitor.
         logger.error("alarm not mailed: %s", type(error).__name__)

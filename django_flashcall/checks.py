@@ -221,15 +221,25 @@ def check_deploy(**kwargs: Any) -> list[CheckMessage]:
 
 
 def _check_money(config: FlashCallSettings) -> list[CheckMessage]:
-    if config.DAILY_SPEND is not None and config.SITE_DAILY_ATTEMPTS is not None:
-        return []
-    return [
+    caps = ("DAILY_SPEND", "SITE_DAILY_ATTEMPTS")
+    unset = [key for key in caps if getattr(config, key) is None]
+    messages: list[CheckMessage] = [
         Warning(
-            "Nothing bounds what all calls of a day may cost, or how many they may be.",
-            hint="Set FLASHCALL['DAILY_SPEND'] and SITE_DAILY_ATTEMPTS to twice a good day's.",
+            f"Nothing bounds all calls of a day: FLASHCALL[{key!r}] is not set.",
+            hint="Set it to twice a good day's.",
             id="django_flashcall.W006",
         )
+        for key in unset
     ]
+    if set(config.REGIONS) >= SUPPORTED_REGIONS:
+        messages.append(
+            Warning(
+                "FLASHCALL['REGIONS'] names every country: calls to some cost a fortune.",
+                hint="Name those that your visitors come from.",
+                id="django_flashcall.W008",
+            )
+        )
+    return messages
 
 
 def _check_caches() -> list[CheckMessage]:
@@ -301,9 +311,11 @@ def odds_in_a_year(config: FlashCallSettings) -> float:
     Each check is compared with all live codes of its verification, of which a caller's number has
     ``CODE_LENGTH`` digits. If the provider's pool of numbers is smaller, the odds are worse.
     """
-    checks = min(365 * config.DAILY_FAILED_CHECKS, 365 / 30 * config.MONTHLY_FAILED_CHECKS)
+    # A year has parts of thirteen windows of thirty days, and each part may be used up.
+    checks = min(365 * config.DAILY_FAILED_CHECKS, 13 * config.MONTHLY_FAILED_CHECKS)
     live = min(config.MAX_ATTEMPTS, config.DAILY_ATTEMPTS)
-    digits = min(config.CODE_LENGTH, SPOKEN_LENGTH) if live > 1 else config.CODE_LENGTH
+    speaks = Channel.VOICE in config.CHANNELS and (live > 1 or len(config.CHANNELS) == 1)
+    digits = min(config.CODE_LENGTH, SPOKEN_LENGTH) if speaks else config.CODE_LENGTH
     return float(1 - (1 - live / 10**digits) ** checks)
 
 

@@ -11,7 +11,7 @@ from django.utils.formats import date_format
 def day_of(moment: datetime) -> datetime:
     """Return the midnight, in the default time zone, with which the day of ``moment`` began."""
     local = _local(moment, zone=timezone.get_default_timezone())
-    return local.replace(hour=0, minute=0, second=0, microsecond=0)
+    return local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
 
 
 def hour_of(moment: datetime) -> datetime:

@@ -41,7 +41,7 @@ class FlashCallSettings:
     DAILY_ATTEMPTS: int = 5
     DAILY_SMS: int = 2
     DAILY_FAILED_CHECKS: int = 10
-    MONTHLY_FAILED_CHECKS: int = 14
+    MONTHLY_FAILED_CHECKS: int = 13
     BLOCK_HOURLY_ATTEMPTS: int = 30
     SITE_DAILY_ATTEMPTS: int | None = None
     DAILY_SPEND: Decimal | None = None
@@ -117,9 +117,18 @@ def get_login_redirect() -> str:
     return settings.LOGIN_REDIRECT_URL
 
 
-def get_session_path() -> str:
-    """Return for which pages the session's cookie is."""
-    return settings.SESSION_COOKIE_PATH
+def get_language() -> str:
+    """Return the language of the site itself, in which its operators are spoken to."""
+    return settings.LANGUAGE_CODE
+
+
+def get_cookie_options() -> dict[str, Any]:
+    """Return for which pages the session's cookie is, and how well it is kept."""
+    return {
+        "path": settings.SESSION_COOKIE_PATH,
+        "domain": settings.SESSION_COOKIE_DOMAIN,
+        "secure": settings.SESSION_COOKIE_SECURE,
+    }
 
 
 def get_session_cookie() -> str:

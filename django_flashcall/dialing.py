@@ -146,8 +146,7 @@ def _alarm(attempt: VerificationAttempt) -> None:
         alarms.sound(attempt.error_code)
     price, foretold = attempt.price, attempt.reserved
     if price is not None and foretold is not None and price > foretold:
-        channel = attempt.get_channel_display()
-        alarms.sound(Alarm.PRICE, channel=channel, price=price, foretold=foretold)
+        alarms.sound(Alarm.PRICE, channel=attempt.channel, price=price, foretold=foretold)
 
 
 @sensitive_variables()

@@ -24,7 +24,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django_ratelimit.core import get_usage
 
 from . import alarms
-from .conf import get_address, get_session_path, get_settings
+from .conf import get_address, get_cookie_options, get_settings
 from .exceptions import RateExceeded
 from .words import Alarm
 
@@ -103,8 +103,7 @@ def trust(request: HttpRequest, response: HttpResponseBase, *, phone_id: int) ->
         DEVICE_COOKIE,
         signing.dumps(told, salt=DEVICE_COOKIE),
         max_age=TRUSTED_FOR,
-        path=get_session_path(),
-        secure=request.is_secure(),
+        **get_cookie_options(),
         httponly=True,
         samesite="Lax",
     )
@@ -124,11 +123,12 @@ class Arrivals:
     """Notices when everybody seems to come from one private address: a proxy nobody told us of."""
 
     def __init__(self) -> None:
-        self.address, self.count = "", 0
+        self.address, self.count = "-", 0
 
     def note(self, address: str) -> None:
         """Count how often in a row the same private address came."""
-        is_private = bool(address) and ipaddress.ip_address(address).is_private
+        # Without an address, as on a unix socket, all share one allowance as well.
+        is_private = not address or ipaddress.ip_address(address).is_private
         self.count = self.count + 1 if is_private and address == self.address else int(is_private)
         self.address = address
         if self.count >= SUSPICIOUS:

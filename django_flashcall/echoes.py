@@ -10,7 +10,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections import defaultdict, deque
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, field
 
 from django.core.cache import cache
 
@@ -20,6 +20,9 @@ from .words import ERRORS_OF_THE_ACCOUNT
 #: So many calls are remembered.
 MEMORY = 16
 
+#: A failure is repeated for so many seconds.
+FAILED_FOR = 300
+
 
 @dataclass(frozen=True, kw_only=True)
 class Echo:
@@ -27,6 +30,11 @@ class Echo:
 
     seconds: float
     error: str = ""
+    at: float = field(default_factory=time.time)
+
+    def is_fresh(self) -> bool:
+        """Tell whether a call would still go like this: a failure may be over soon."""
+        return not self.error or time.time() - self.at < FAILED_FOR
 
 
 #: Before anything was heard, a call takes as long as they mostly do.
@@ -43,18 +51,19 @@ def note(channel: str, *, seconds: float, error: ProviderError | None = None) ->
     if is_of_the_number:
         return
     echoes = heard[channel]
+    echoes.extend(echo for echo in _from_all(channel) if echo not in echoes)
     echoes.append(Echo(seconds=seconds, error=_name(error)))
     try:
-        cache.set(_key(channel), [(echo.seconds, echo.error) for echo in echoes], timeout=None)
+        cache.set(_key(channel), [astuple(echo) for echo in echoes], timeout=None)
     except Exception:  # noqa: S110  # each cache has errors of its own; this process knows anyway
         pass
 
 
 def repeat(channel: str) -> None:
     """Wait as a call does, and fail as the latest one did."""
-    echoes = list(heard[channel]) or _from_others(channel) or [UNHEARD]
-    time.sleep(secrets.choice(echoes).seconds)
+    echoes = [one for one in _from_all(channel) or heard[channel] if one.is_fresh()] or [UNHEARD]
     error = echoes[-1].error
+    time.sleep(secrets.choice([one.seconds for one in echoes if one.error == error]))
     if error == "unknown":
         raise OutcomeUnknown("as the latest call")
     if error == "not_sent":
@@ -71,12 +80,12 @@ def _name(error: ProviderError | None) -> str:
     return "unknown" if error else ""
 
 
-def _from_others(channel: str) -> list[Echo]:
+def _from_all(channel: str) -> list[Echo]:
     try:
         kept = cache.get(_key(channel)) or []
     except Exception:
         return []  # each cache has errors of its own
-    return [Echo(seconds=seconds, error=error) for seconds, error in kept]
+    return [Echo(seconds=seconds, error=error, at=at) for seconds, error, at in kept]
 
 
 def _key(channel: str) -> str:

@@ -7,7 +7,7 @@ that everybody needs is held shortest.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -57,6 +57,9 @@ USABLE = timedelta(minutes=1)
 #: Percents of the day's money at which the operator is warned.
 LEVELS = (100, 80, 50)
 
+#: A bill that is so many times the listed price is a mistake, and not expected again.
+ABSURD = 10
+
 #: A block of numbers has these last digits in common with nobody.
 BLOCK_DIGITS = 4
 
@@ -98,8 +101,9 @@ def estimate_price(number: str, *, channel: str, now: datetime) -> Decimal | Non
 def claim_number(phone: Phone, *, channel: str, now: datetime, device: UUID | None = None) -> None:
     """Claim a call to ``phone`` inside the caller's transaction, which a refusal must roll back.
 
-    A trusted browser, ``device``, has cooldown and quotas of its own: what strangers use up does
-    not keep the owner out. Raises ``CooldownActive``, ``NumberBlocked`` or ``QuotaExceeded``.
+    Trusted browsers, such as ``device``, have a cooldown and quotas of their own, all together:
+    what strangers use up does not keep the owner out. Raises ``CooldownActive``, ``NumberBlocked``
+    or ``QuotaExceeded``.
     """
     shortest = NO_TIME if device else min(get_settings().COOLDOWNS)
     if not Phone.objects.filter(pk=phone.pk).claim_call(now=now, cooldown=shortest):
@@ -121,7 +125,7 @@ def grant_checks(phone: Phone, *, now: datetime, device: UUID | None = None) -> 
     ``QuotaExceeded`` if that is nothing.
     """
     config = get_settings()
-    verifications = Verification.objects.filter(phone=phone, device=device)
+    verifications = Verification.objects.filter(phone=phone, device__isnull=device is None)
     failed = verifications.failed_checks(now=now, day=now - DAY, month=now - MONTH)
     left = min(
         config.DAILY_FAILED_CHECKS - failed["day"],
@@ -161,16 +165,16 @@ def ensure_windows(number: str, *, now: datetime) -> int:
     return spent.get("", 0)
 
 
-def watch_spending(spent_units: int, *, cost: Cost, now: datetime) -> None:
+def watch_spending(spent_units: int, *, claimed: Decimal | None, now: datetime) -> None:
     """Warn the operator when half, four fifths or all of the day's money is reserved.
 
-    ``spent_units`` was read before the call was claimed: parallel calls may make the warning come
-    one call later.
+    ``spent_units`` was read before ``claimed`` was: parallel calls may make the warning come one
+    call later.
     """
     cap = get_settings().DAILY_SPEND
     if cap is None:
         return
-    used = spent_units + to_units(cost.room or NOTHING)
+    used = spent_units + to_units(claimed or NOTHING)
     percent = next((level for level in LEVELS if 100 * used >= level * to_units(cap)), None)
     if percent is not None:
         about = f"{day_of(now).date()}.{percent}"
@@ -197,7 +201,7 @@ def claim_shared(number: str, *, cost: Cost, now: datetime, device: UUID | None 
     """
     config = get_settings()
     day, hour = _windows(number, now=now)
-    if not hour.claim(max_attempts=None if device else config.BLOCK_HOURLY_ATTEMPTS):
+    if not device and not hour.claim(max_attempts=config.BLOCK_HOURLY_ATTEMPTS):
         raise LimitReached(retry_at=hour_of(now) + HOUR)
     claimed = day.claim(
         units=to_units(cost.taken or NOTHING),
@@ -224,7 +228,9 @@ def remember_bill(attempt: VerificationAttempt, *, price: Decimal) -> None:
     number, asked_at = attempt.verification.number, attempt.created_at
     nearest = _nearest(_in_force(number, channel=attempt.channel, now=asked_at))
     if nearest is not None:
-        Price.objects.filter(pk=nearest.pk).update(billed=price, billed_at=asked_at)
+        # One absurd bill must not close the site for a day.
+        billed = min(price, ABSURD * (nearest.amount or price))
+        Price.objects.filter(pk=nearest.pk).update(billed=billed, billed_at=asked_at)
 
 
 @sensitive_variables()
@@ -294,14 +300,23 @@ def _free_at(
     window: timedelta,
     limit: int,
 ) -> datetime:
-    began = verifications.failing(now=now, since=now - window)
-    used, free_at = sum(row["failed"] for row in began), now
-    for row in began:
+    began = list(verifications.failing(now=now, since=now - window))
+    used = sum(row["failed"] for row in began)
+    for free_at, checks in sorted(_releases(began, window=window)):
         if used < limit:
             break
-        used -= row["failed"]
-        free_at = row["created_at"] + window + LONGEST_VERIFICATION
-    return free_at
+        used, now = used - checks, free_at
+    return now
+
+
+def _releases(
+    began: Iterable[dict[str, Any]], *, window: timedelta
+) -> Iterator[tuple[datetime, int]]:
+    """Return when checks that count are free again, and how many: unused ones when nobody waits."""
+    for row in began:
+        unused = max(row["failed"] - row["checks"], 0)
+        yield row["expires_at"], unused
+        yield row["created_at"] + window + LONGEST_VERIFICATION, row["failed"] - unused
 
 
 def _refusal(phone: Phone, *, now: datetime) -> CooldownActive | NumberBlocked:

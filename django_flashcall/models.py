@@ -154,7 +154,10 @@ class Verification(models.Model):
         verbose_name = _("verification")
         verbose_name_plural = _("verifications")
         ordering = ["-pk"]
-        indexes = [models.Index(fields=["phone", "created_at"], name="flashcall_verif_phone")]
+        indexes = [
+            models.Index(fields=["phone", "created_at"], name="flashcall_verif_phone"),
+            models.Index(fields=["created_at"], name="flashcall_verif_created"),
+        ]
         constraints = [
             models.CheckConstraint(
                 condition=Q(status__in=VerificationStatus.values),

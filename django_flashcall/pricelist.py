@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable
-from datetime import datetime
-from decimal import Decimal, InvalidOperation
+import re
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any, TextIO
 
 from django.core.exceptions import ValidationError
@@ -16,6 +17,8 @@ from django.utils.translation import gettext as _
 from .models import Price
 
 COLUMNS = ["prefix", "channel", "amount", "allowed", "valid_from"]
+
+AMOUNT = re.compile(r"[0-9]{1,9}([.,][0-9]{1,4})?")
 
 WORDS = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
 
@@ -52,17 +55,18 @@ def read_prices(file: TextIO) -> list[Price]:
     head = text.partition("\n")[0]
     rows = csv.DictReader(text.splitlines(), delimiter=";" if ";" in head else ",")
     names = [name.strip() for name in rows.fieldnames or []]
-    if not {"prefix", "amount"} <= set(names) <= set(COLUMNS):
+    is_known = {"prefix", "amount"} <= set(names) <= set(COLUMNS)
+    if not is_known or len(names) > len(set(names)):
         raise PriceListError([_at_line(1, _("name the columns: %s") % ", ".join(COLUMNS))])
     rows.fieldnames = names
     prices, problems = [], []
     seen: set[tuple[Any, ...]] = set()
     now = timezone.now()
-    for row in rows:
+    for row in _whole(rows):
         try:
             price = _read_row(row, now=now)
             _refuse_again(price, seen=seen)
-        except (ValidationError, ValueError) as error:
+        except (ValidationError, ValueError, OverflowError) as error:
             problems.append(_at_line(rows.line_num, _in_one_line(error)))
         else:
             prices.append(price)
@@ -89,13 +93,20 @@ def _save(price: Price) -> Price:
     return row
 
 
+def _whole(rows: csv.DictReader[str]) -> Iterator[dict[str, str]]:
+    try:
+        yield from rows
+    except csv.Error as error:
+        raise PriceListError([_at_line(rows.line_num + 1, str(error))]) from error
+
+
 def _read_row(row: dict[str, str], *, now: datetime) -> Price:
     if None in row or None in row.values():
         raise ValueError(_("it has not as many columns as the first line"))
     cells = {name: (cell or "").strip() for name, cell in row.items()}
     digits = cells["prefix"].removeprefix("+")
     price = Price(
-        prefix=f"+{digits}" if digits else "",
+        prefix=f"+{digits}" if cells["prefix"] else "",
         channel=cells.get("channel", ""),
         amount=_read_amount(cells["amount"]),
         allowed=_read_word(cells.get("allowed", "")),
@@ -106,10 +117,11 @@ def _read_row(row: dict[str, str], *, now: datetime) -> Price:
 
 
 def _read_amount(cell: str) -> Decimal | None:
-    try:
-        return Decimal(cell.replace(",", ".")) if cell else None
-    except InvalidOperation as error:
-        raise ValueError(_("“%s” is no amount; write 0.35") % cell) from error
+    if not cell:
+        return None
+    if not AMOUNT.fullmatch(cell):
+        raise ValueError(_("“%s” is no amount; write 0.35") % cell)
+    return Decimal(cell.replace(",", "."))
 
 
 def _read_word(cell: str) -> bool:
@@ -125,7 +137,8 @@ def _read_day(cell: str) -> datetime | None:
         moment = datetime.fromisoformat(cell)
     except ValueError as error:
         raise ValueError(_("“%s” is no day; write 2026-12-31") % cell) from error
-    return timezone.make_aware(moment) if timezone.is_naive(moment) else moment
+    moment = timezone.make_aware(moment) if timezone.is_naive(moment) else moment
+    return moment.astimezone(UTC)
 
 
 def _refuse_again(price: Price, *, seen: set[tuple[Any, ...]]) -> None:
@@ -135,7 +148,7 @@ def _refuse_again(price: Price, *, seen: set[tuple[Any, ...]]) -> None:
     seen.add(key)
 
 
-def _in_one_line(error: ValidationError | ValueError) -> str:
+def _in_one_line(error: Exception) -> str:
     if not isinstance(error, ValidationError):
         return str(error)
     texts = error.message_dict.items()

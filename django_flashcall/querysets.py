@@ -61,7 +61,8 @@ class PhoneQuerySet(QuerySet[M]):
 
     def claim_sign_up(self, *, now: datetime) -> bool:
         """Take the right to make the user of this number; the row stays locked meanwhile."""
-        return bool(self.filter(user=None).update(verified_at=now, released_at=None))
+        fresh = {"verified_at": now, "released_at": None, "trusted_since": now}
+        return bool(self.filter(user=None).update(**fresh))
 
     def prove_again(self, *, user: Any, now: datetime, since: datetime | None) -> bool:
         """Record that ``user`` proved this number, if that is nothing new.
@@ -74,7 +75,7 @@ class PhoneQuerySet(QuerySet[M]):
     def bind(self, *, user: Any, now: datetime) -> bool:
         """Make this number the one of ``user``, who proved it, unless another has meanwhile."""
         free = Q(user=None) | Q(user=user) | Q(verified_at=None)
-        return bool(self.filter(free).update(user=user, verified_at=now, released_at=None))
+        return bool(self.filter(free).update(**_owned(user, now=now)))
 
     def claim_for(self, *, user: Any, now: datetime, dormant_since: datetime | None) -> bool:
         """Make this number the one of ``user``, unless another user has proved it.
@@ -84,10 +85,7 @@ class PhoneQuerySet(QuerySet[M]):
         free = Q(user=None) | Q(user=user) | Q(verified_at=None)
         if dormant_since is not None:
             free |= Q(verified_at__lt=dormant_since)
-        # Written first: MariaDB would compare with the user that it has written already.
-        trusted = Case(When(user=user, then=F("trusted_since")), default=Value(now))
-        owned = {"user": user, "verified_at": now, "released_at": None}
-        return bool(self.filter(free).update(trusted_since=trusted, **owned))
+        return bool(self.filter(free).update(**_owned(user, now=now)))
 
     def release(self, *, now: datetime) -> int:
         """Make these numbers nobody's, and trust no browser with them any more."""
@@ -104,6 +102,13 @@ class PhoneQuerySet(QuerySet[M]):
     def unblock(self) -> int:
         """Allow calls to these numbers again."""
         return self.exclude(blocked_at=None).update(blocked_at=None)
+
+
+def _owned(user: Any, *, now: datetime) -> dict[str, Any]:
+    """Return what is written when ``user`` proved a number; another's browsers lose their trust."""
+    # Written first: MariaDB would compare with the user that it has written already.
+    trusted = Case(When(user=user, then=F("trusted_since")), default=Value(now))
+    return {"trusted_since": trusted, "user": user, "verified_at": now, "released_at": None}
 
 
 class VerificationQuerySet(QuerySet[M]):
@@ -155,7 +160,7 @@ class VerificationQuerySet(QuerySet[M]):
         """
         # Codes are typed until a verification ends, so those that began a little earlier count.
         recent = self.filter(created_at__gt=since - LONGEST_VERIFICATION).order_by("created_at")
-        return recent.values("created_at", failed=_failed(now=now))
+        return recent.values("created_at", "expires_at", "checks", failed=_failed(now=now))
 
     def failed_checks(self, *, now: datetime, day: datetime, month: datetime) -> dict[str, int]:
         """Add up the wrong codes after ``day`` and ``month``, as ``failing()`` counts them."""
@@ -194,17 +199,18 @@ class AttemptQuerySet(QuerySet[M]):
     ) -> dict[str, Any]:
         """Count the attempts at a number after ``since``, and find the first and the latest.
 
-        Those that a trusted browser asked for are counted for itself, all others together. ``spam``
-        is when the provider last held a call by ``channel`` for spam.
+        Those that trusted browsers asked for are counted for themselves, all others together.
+        ``spam`` is when the provider last held a call by ``channel`` for spam, whoever asked.
         """
+        mine = Q(verification__device__isnull=device is None)
+        is_sms = Q(channel=Channel.SMS)
         is_spam = Q(channel=channel, error_code=ErrorCode.NUMBER_IN_SPAM_LIST)
-        asked = self.since(phone_id, since=since).filter(verification__device=device)
-        return asked.aggregate(
-            count=Count("pk"),
-            sms=Count("pk", filter=Q(channel=Channel.SMS)),
-            first=Min("created_at"),
-            first_sms=Min("created_at", filter=Q(channel=Channel.SMS)),
-            latest=Max("created_at"),
+        return self.since(phone_id, since=since).aggregate(
+            count=Count("pk", filter=mine),
+            sms=Count("pk", filter=mine & is_sms),
+            first=Min("created_at", filter=mine),
+            first_sms=Min("created_at", filter=mine & is_sms),
+            latest=Max("created_at", filter=mine),
             spam=Max("created_at", filter=is_spam),
         )
 

@@ -8,12 +8,12 @@ transaction of the caller's they raise ``TransactionOpen``.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -34,6 +34,7 @@ from .exceptions import (
     ChannelUnavailable,
     CodeUnknown,
     KeyReused,
+    LimitReached,
     NumberRefused,
     StartRefused,
     VerificationEnded,
@@ -66,8 +67,8 @@ class Order:
 class PlannedCall:
     """What ``FLASHCALL["BEFORE_CALL"]`` is told of a call, before anything is claimed for it.
 
-    ``number`` is in E.164, ``price`` what it is expected to cost, ``attempts`` how often the number
-    was called within a day, ``verification`` what it goes on with, ``None`` for a start.
+    ``number`` is in E.164, ``price`` what it is expected to cost, ``verification`` what it goes on
+    with, ``None`` for a start.
     """
 
     number: str = field(repr=False)
@@ -76,9 +77,16 @@ class PlannedCall:
     channel: str
     purpose: str
     price: Decimal | None
-    attempts: int
     visitor: Visitor
     verification: Verification | None
+    phone_id: int = field(repr=False)
+    now: datetime = field(repr=False)
+
+    @cached_property
+    def attempts(self) -> int:
+        """How often the number was called within a day."""
+        since = self.now - limits.DAY
+        return VerificationAttempt.objects.since(self.phone_id, since=since).count()
 
 
 @sensitive_variables()
@@ -105,10 +113,10 @@ def start_verification(
         verification = _begun_before(key, number=number, purpose=purpose)
         if verification is not None:
             return verification
-        others = starting_channels()[1:]
-        if channel is None and isinstance(error, ChannelCooling) and others:
-            return start(channel=others[0])
-        raise
+        others = [] if channel else starting_channels()[1:]
+        if not isinstance(error, ChannelCooling | ChannelUnavailable) or not others:
+            raise
+    return _start_by_first(others, start=start)
 
 
 def resend(
@@ -213,6 +221,18 @@ def _first_channel(wanted: str | None) -> str:
 
 
 @sensitive_variables()
+def _start_by_first(channels: list[str], *, start: Callable[..., Verification]) -> Verification:
+    """Start by the first of ``channels`` that is possible for this number."""
+    *channels, last = channels
+    for channel in channels:
+        try:
+            return start(channel=channel)
+        except (ChannelCooling, ChannelUnavailable):
+            continue
+    return start(channel=last)
+
+
+@sensitive_variables()
 def _start(
     number: str, *, purpose: str, visitor: Visitor, key: UUID, channel: str | None
 ) -> Verification:
@@ -273,7 +293,7 @@ def _ask_site(
     hook = get_before_call()
     if hook is None:
         return
-    number, since = order.phone.number, order.now - limits.DAY
+    number = order.phone.number
     call = PlannedCall(
         number=number,
         region=region_of(number),
@@ -281,9 +301,10 @@ def _ask_site(
         channel=order.channel,
         purpose=purpose,
         price=order.cost.room,
-        attempts=VerificationAttempt.objects.since(order.phone.pk, since=since).count(),
         visitor=visitor,
         verification=verification,
+        phone_id=order.phone.pk,
+        now=order.now,
     )
     verdict = hook(call)
     if verdict == Verdict.CHALLENGE:
@@ -294,11 +315,13 @@ def _ask_site(
 
 @contextmanager
 def _watched(order: Order) -> Iterator[None]:
-    """Warn the operator of the day's money, whether the call is placed or refused."""
+    """Warn the operator of the day's money: by what was claimed, or could not be any more."""
     try:
         yield
-    finally:
-        limits.watch_spending(order.spent_units, cost=order.cost, now=order.now)
+    except LimitReached:
+        limits.watch_spending(order.spent_units, claimed=order.cost.room, now=order.now)
+        raise
+    limits.watch_spending(order.spent_units, claimed=order.cost.taken, now=order.now)
 
 
 @sensitive_variables()

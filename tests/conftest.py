@@ -12,7 +12,7 @@ import pytest
 from django.core.cache import cache
 from django.utils import translation
 
-from django_flashcall import door, echoes
+from django_flashcall import alarms, door, echoes
 from django_flashcall.door import Visitor
 from django_flashcall.providers import locmem
 from django_flashcall.simulator.testing import RunningSimulator, running_simulator
@@ -34,6 +34,7 @@ def clean_slate() -> Iterator[None]:
     locmem.outbox.clear()
     cache.clear()
     door.arrivals.count = 0
+    alarms.sounded.clear()
     echoes.heard.clear()
     for channel in Channel:
         echoes.note(channel, seconds=0)  # the stand-in answers at once

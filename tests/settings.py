@@ -66,6 +66,9 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 FLASHCALL = {"PROVIDER": "django_flashcall.providers.locmem.LocMemProvider"}
 
+# Without it Django 6.1 warns at each mail; before that nobody reads it.
+MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}
+
 # Threads of a test must see each other's rows, so SQLite lies in a file, and each transaction
 # takes its write lock at once: one that reads first fails under load with "database is locked".
 SQLITE = {

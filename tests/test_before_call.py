@@ -34,6 +34,7 @@ answer: list[Any] = []
 def judge(call: PlannedCall) -> Any:
     """Keep what is told, and answer as the test wants."""
     asked.append(call)
+    assert call.attempts >= 0  # asked of the record when it is asked for, and only then
     return answer[0]
 
 
@@ -67,9 +68,10 @@ def test_is_told_what_is_known_of_the_call(clock: time_machine.Traveller) -> Non
         channel=Channel.FLASH_CALL,
         purpose=Purpose.LOGIN,
         price=Decimal("0.35"),
-        attempts=0,
         visitor=VISITOR,
         verification=None,
+        phone_id=verification.phone_id,
+        now=first.now,
     )
     assert (second.channel, second.attempts) == (Channel.VOICE, 1)
     assert second.verification == verification

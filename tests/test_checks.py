@@ -19,6 +19,7 @@ from django_flashcall.checks import (
     odds_in_a_year,
 )
 from django_flashcall.conf import get_settings
+from django_flashcall.phone import SUPPORTED_REGIONS
 from django_flashcall.providers.base import BaseProvider
 
 MOBILGROUP = "django_flashcall.providers.mobilgroup.MobilgroupProvider"
@@ -322,7 +323,7 @@ class TestOdds:
 
     @pytest.mark.parametrize(
         "keys",
-        [{"MONTHLY_FAILED_CHECKS": 30}, {"MAX_ATTEMPTS": 5}],
+        [{"MONTHLY_FAILED_CHECKS": 30}, {"MAX_ATTEMPTS": 5}, {"MONTHLY_FAILED_CHECKS": 14}],
         ids=str,
     )
     def test_above_the_bound_are_told(self, flashcall: Any, keys: dict[str, Any]) -> None:
@@ -339,7 +340,7 @@ class TestOdds:
         assert odds_in_a_year(get_settings()) == pytest.approx(1 - 0.9999**365)
 
     def test_of_one_long_code_are_better(self, flashcall: Any) -> None:
-        flashcall(CODE_LENGTH=6, MAX_ATTEMPTS=1)
+        flashcall(CODE_LENGTH=6, CHANNELS=["flash_call", "sms"])
 
         assert odds_in_a_year(get_settings()) < 0.001
 
@@ -363,6 +364,11 @@ class TestProduction:
         flashcall(**{key: None})
 
         assert ids(check_deploy()) == ["W006"]
+
+    def test_w008_asks_for_countries(self, flashcall: Any) -> None:
+        flashcall(REGIONS=sorted(SUPPORTED_REGIONS))
+
+        assert ids(check_deploy()) == ["W008"]
 
     @pytest.mark.parametrize("alias", ["default", "rates"])
     @pytest.mark.parametrize("backend", ["locmem.LocMemCache", "dummy.DummyCache"])

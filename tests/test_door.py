@@ -247,7 +247,7 @@ def test_a_redis_that_is_gone_turns_nobody_away(settings: Any, flashcall: Any) -
         (["8.8.8.8"], False),
         (["10.0.0.1", "10.0.0.2"], False),
         (["10.0.0.1", "8.8.8.8"], False),
-        ([""], False),
+        ([""], True),
     ],
 )
 def test_a_proxy_that_nobody_was_told_of_is_noticed(

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import time_machine
 from django.core.cache import cache
 from django.test import Client
 
@@ -34,12 +35,14 @@ def waited() -> float:
 
 def test_a_decoy_waits_as_long_as_a_call_took() -> None:
     echoes.heard.clear()
+    cache.clear()
     echoes.note(VOICE, seconds=0.1)
     assert 0.1 <= waited() < 0.2
 
 
 def test_what_another_process_heard_is_known_from_the_cache() -> None:
     echoes.heard.clear()
+    cache.clear()
     echoes.note(VOICE, seconds=0.1)
     echoes.heard.clear()
     assert 0.1 <= waited() < 0.2
@@ -74,6 +77,26 @@ def test_a_decoy_fails_as_the_latest_call_did(error: ProviderError) -> None:
         echoes.repeat(VOICE)
     echoes.note(VOICE, seconds=0)
     echoes.repeat(VOICE)
+
+
+def test_a_decoy_fails_no_quicker_than_calls_fail() -> None:
+    for _ in range(5):
+        echoes.note(VOICE, seconds=0)
+    echoes.note(VOICE, seconds=0.1, error=OutcomeUnknown("ReadTimeout"))
+    for _ in range(3):
+        began = time.monotonic()
+        with pytest.raises(OutcomeUnknown):
+            echoes.repeat(VOICE)
+        assert time.monotonic() - began >= 0.1
+
+
+def test_a_failure_that_is_long_ago_is_not_repeated() -> None:
+    with time_machine.travel(0, tick=False) as clock:
+        echoes.heard.clear()
+        echoes.note(VOICE, seconds=0)
+        echoes.note(VOICE, seconds=0, error=NotSent("x"))
+        clock.shift(echoes.FAILED_FOR)
+        echoes.repeat(VOICE)
 
 
 def test_a_refused_number_says_nothing_about_others() -> None:

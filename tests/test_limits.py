@@ -262,6 +262,8 @@ def test_what_was_billed_beyond_the_list_is_expected_for_a_day() -> None:
     attempt = AttemptFactory(
         verification__phone__number=NUMBER, created_at=NOW, reserved=Decimal("0.35")
     )
+    limits.remember_bill(attempt, price=Decimal("9000"))
+    assert estimate() == Decimal("3.50")  # no more than ten times the list: that is a mistake
     limits.remember_bill(attempt, price=Decimal("0.50"))
     assert estimate() == Decimal("0.50")
     assert estimate(now=NOW + timedelta(days=1)) == Decimal("0.35")
@@ -393,6 +395,17 @@ def test_without_a_check_left_no_call_is_placed_and_the_refusal_says_until_when(
         limits.grant_checks(phone, now=NOW)
     assert caught.value.retry_at == NOW + timedelta(hours=4, minutes=10)
     assert limits.grant_checks(phone, now=caught.value.retry_at) == 3
+
+
+def test_what_a_live_call_may_still_use_is_free_when_it_ends(flashcall: Any) -> None:
+    flashcall(DAILY_FAILED_CHECKS=6)
+    phone = PhoneFactory()
+    guessed(phone, hours=20, checks=3)
+    guessed(phone, hours=0.1, checks=1)
+    with pytest.raises(QuotaExceeded) as caught:
+        limits.grant_checks(phone, now=NOW)
+    assert caught.value.retry_at == NOW + timedelta(minutes=4)
+    assert limits.grant_checks(phone, now=NOW + timedelta(minutes=4)) == 2
 
 
 def test_a_success_clears_no_quota(flashcall: Any) -> None:

@@ -113,6 +113,34 @@ def test_the_owners_browser_has_quotas_of_its_own(
     assert ask(Client()).status_code == 302
 
 
+def test_all_browsers_that_are_trusted_share_their_quotas(
+    owner: Client, outbox: Outbox, clock: Clock
+) -> None:
+    """Else whoever holds a number would mint a new cookie with each login, and ring for ever."""
+    placed = 0
+    for _ in range(9):
+        cookie = owner.cookies[door.DEVICE_COOKIE].value
+        page = ask(owner)
+        placed += page.status_code == 302
+        if page.status_code == 302:
+            del owner.cookies[door.DEVICE_COOKIE]
+            owner.post(page.url, {"code": outbox[-1].code})
+            assert owner.cookies[door.DEVICE_COOKIE].value != cookie
+        owner.cookies.pop("sessionid", None)
+        clock.shift(timedelta(minutes=6))
+    assert placed == 5
+
+
+def test_a_cookie_ends_with_the_user_whose_number_it_was(
+    owner: Client, outbox: Outbox, clock: Clock
+) -> None:
+    Phone.objects.get().user.delete()  # type: ignore[union-attr]
+    assert log_in(Client(), outbox)  # somebody else signs up with the number
+    clock.shift(timedelta(minutes=6))
+    bomb(clock)
+    assert not log_in(owner, outbox)
+
+
 def test_the_owners_browser_waits_between_its_calls(owner: Client) -> None:
     assert ask(owner).status_code == 302
     owner.cookies.pop("sessionid", None)

@@ -248,13 +248,26 @@ def test_a_number_blocked_during_its_cooldown_is_called_blocked() -> None:
         start()
 
 
-@pytest.mark.parametrize("channel", ["", Channel.FLASH_CALL])
-def test_the_empty_prefix_stops_calls_at_once(channel: str, outbox: list[Delivery]) -> None:
-    PriceFactory(prefix="", channel=channel, allowed=False)
+@pytest.mark.parametrize(("stopped", "asked"), [("", None), ("flash_call", "flash_call")])
+def test_the_empty_prefix_stops_calls_at_once(
+    stopped: str, asked: str | None, outbox: list[Delivery]
+) -> None:
+    PriceFactory(prefix="", channel=stopped, allowed=False)
     with pytest.raises(ChannelUnavailable):
-        start()
+        start(channel=asked)
     assert not outbox
     assert not Phone.objects.exists()
+
+
+def test_who_names_no_channel_is_called_by_the_first_that_is_not_stopped() -> None:
+    PriceFactory(prefix="", channel=Channel.FLASH_CALL, allowed=False)
+    assert start().attempts.get().channel == Channel.VOICE
+
+
+def test_a_channel_without_a_price_is_passed_over_while_spending_is_capped(flashcall: Any) -> None:
+    flashcall(DAILY_SPEND=Decimal("100"))
+    PriceFactory(prefix="", channel=Channel.VOICE, amount=Decimal("0.70"))
+    assert start().attempts.get().channel == Channel.VOICE
 
 
 def test_a_stopped_channel_leaves_the_others(outbox: list[Delivery]) -> None:

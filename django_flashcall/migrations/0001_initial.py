@@ -399,6 +399,10 @@ class Migration(migrations.Migration):
             model_name="verification",
             index=models.Index(fields=["phone", "created_at"], name="flashcall_verif_phone"),
         ),
+        migrations.AddIndex(
+            model_name="verification",
+            index=models.Index(fields=["created_at"], name="flashcall_verif_created"),
+        ),
         migrations.AddConstraint(
             model_name="verification",
             constraint=models.CheckConstraint(
