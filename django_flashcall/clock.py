@@ -28,6 +28,11 @@ def clock_time(moment: datetime) -> str:
     return date_format(local, "H:i" if local.date() == today.date() else "j E, H:i")
 
 
+def end_time(moment: datetime) -> str:
+    """Write ``moment`` as the visitor's clock shows it, in whole minutes and never too late."""
+    return clock_time(moment - timedelta(minutes=1) + timedelta.resolution)
+
+
 def local_time(moment: datetime) -> datetime:
     """Return ``moment`` as the clock of whoever looks at the page shows it."""
     return _local(moment, zone=timezone.get_current_timezone())

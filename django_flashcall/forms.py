@@ -67,11 +67,10 @@ class CodeField(forms.CharField):
     """The code, or the whole number that called: one field, with the spaces people paste."""
 
     default_error_messages = {"required": _("Enter the digits.")}
-    widget = CodeInput(
-        attrs={"inputmode": "numeric", "autocomplete": "one-time-code", "pattern": r"[0-9+\s()\-]*"}
-    )
+    # No pattern: what is a code is decided in one place, which says more than a browser would.
+    widget = CodeInput(attrs={"inputmode": "numeric", "autocomplete": "one-time-code"})
 
-    def __init__(self, *, max_length: int = 25, **kwargs: Any) -> None:
+    def __init__(self, *, max_length: int = 64, **kwargs: Any) -> None:
         super().__init__(max_length=max_length, **kwargs)
 
 

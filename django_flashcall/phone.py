@@ -124,15 +124,23 @@ def example_number() -> str:
 def example_numbers() -> str:
     """Return such a number of each allowed region, as far as they fit into a sentence.
 
-    Their spaces do not break.
+    They do not break, and read from left to right in any sentence.
     """
-    examples = filter(None, map(_example, get_settings().REGIONS[:EXAMPLES]))
-    return ", ".join(example.replace(" ", "\N{NO-BREAK SPACE}") for example in examples)
+    regions = get_settings().REGIONS
+    examples = filter(None, map(_example, regions[:EXAMPLES]))
+    return ", ".join(map(_unbroken, examples)) + (", …" if len(regions) > EXAMPLES else "")
 
 
 def _example(region: str) -> str:
-    example = phonenumbers.example_number_for_type(region, PhoneNumberType.MOBILE)
+    kinds = [NUMBER_TYPES[name] for name in get_settings().NUMBER_TYPES]
+    examples = (phonenumbers.example_number_for_type(region, kind) for kind in kinds)
+    example = next(filter(None, examples), None)
     return phonenumbers.format_number(example, INTERNATIONAL) if example else ""
+
+
+def _unbroken(example: str) -> str:
+    whole = example.translate({ord(" "): "\N{NO-BREAK SPACE}", ord("-"): "\N{NON-BREAKING HYPHEN}"})
+    return f"\N{LEFT-TO-RIGHT ISOLATE}{whole}\N{POP DIRECTIONAL ISOLATE}"
 
 
 def _refusal(message: Any, *, code: str = NumberRefused.code) -> NumberRefused:

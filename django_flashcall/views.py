@@ -17,7 +17,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import RedirectURLMixin
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
-from django.shortcuts import redirect, resolve_url
+from django.shortcuts import redirect, render, resolve_url
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.decorators import method_decorator
@@ -30,7 +30,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import FormView
 
 from . import door, limits, services
-from .clock import clock_time
+from .clock import clock_time, end_time
 from .conf import get_login_redirect, get_session_cookie, get_settings
 from .decorators import NonAtomicMixin
 from .door import Visitor
@@ -48,6 +48,15 @@ public = method_decorator(login_not_required, name="dispatch")
 ENDED = ("pending", "expired", "exhausted")
 
 METHODS = ["get", "head", "post", "options"]
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Say what to do where Django finds a form forged: for ``CSRF_FAILURE_VIEW``.
+
+    Mostly it is not: somebody logged in in another tab, or the browser keeps no cookies.
+    """
+    context = {"path": request.path}
+    return render(request, "django_flashcall/csrf_failure.html", context, status=403)
 
 
 @public
@@ -129,6 +138,8 @@ class CodeView(NonAtomicMixin, RedirectURLMixin, FormView):
         if verification is None:
             return self.start_again(request)
         self.verification = verification
+        if not self._attempts:
+            return self.start_again(request)  # purged meanwhile
         if verification.consumed_at and request.user.is_authenticated:
             return HttpResponseRedirect(self.get_success_url())
         return super().dispatch(request, *args, **kwargs)
@@ -243,7 +254,8 @@ class CodeView(NonAtomicMixin, RedirectURLMixin, FormView):
         phone = self.verification.phone
         retry_at = limits.rested_at(phone, now=now, device=self.verification.device) or now
         channels = self._channels() if state == "pending" else []
-        expects_code = state == "pending" and _may_still_ring(attempts, now=now)
+        ringing = [one for one in attempts if _may_still_ring(one, now=now)]
+        expects_code = state == "pending" and bool(ringing)
         is_over = state in ENDED and not (expects_code or channels)
         return super().get_context_data(
             **kwargs,
@@ -254,7 +266,9 @@ class CodeView(NonAtomicMixin, RedirectURLMixin, FormView):
             attempt=attempts[-1],
             state=state,
             expects_code=expects_code,
+            code_time=end_time(max((one.expires_at for one in ringing), default=now)),
             channels=channels,
+            has_other_way=any(channel != attempts[-1].channel for channel in channels),
             now=now,
             retry_at=retry_at,
             retry_time=clock_time(retry_at),
@@ -290,12 +304,9 @@ class CodeView(NonAtomicMixin, RedirectURLMixin, FormView):
         return posted is not None and posted != str(self.verification.attempt_count)
 
 
-def _may_still_ring(attempts: list[VerificationAttempt], *, now: datetime) -> bool:
+def _may_still_ring(attempt: VerificationAttempt, *, now: datetime) -> bool:
     """Tell whether a code can come, or has come, that would be accepted."""
-    return any(
-        attempt.is_live(now=now) or attempt.status == AttemptStatus.REQUESTED
-        for attempt in attempts
-    )
+    return attempt.is_live(now=now) or attempt.status == AttemptStatus.REQUESTED
 
 
 def _describe(field: forms.Field, attempt: VerificationAttempt) -> None:

@@ -19,6 +19,9 @@ Attributes = dict[str, str]
 VOID = {"input", "link", "meta", "br", "hr", "img"}
 NOT_READ = {"title", "script", "style"}
 
+#: What nobody sees of a text: marks of direction, and that a hyphen does not break.
+UNSEEN = {0x2066: None, 0x2069: None, 0x2011: "-"}
+
 
 @dataclass
 class Form:
@@ -43,7 +46,7 @@ class Page(HTMLParser):
         self.feed(html)
         self.close()
         self.title = " ".join(self.title.split())
-        self.text = " ".join("".join(self._words).split())
+        self.text = " ".join("".join(self._words).translate(UNSEEN).split())
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Note the element, and what a form gains by it."""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import phonenumbers
@@ -12,11 +13,13 @@ from django_flashcall.phone import (
     display,
     display_masked,
     example_number,
+    example_numbers,
     mask,
     parse_number,
     prefixes,
     spellings,
 )
+from tests.browser import UNSEEN
 
 NUMBER = "+79991234567"
 
@@ -178,7 +181,8 @@ class TestParsing:
         assert (
             str(caught.value)
             .replace("\xa0", " ")
-            .endswith("Example: +7 912 345-67-89, +7 771 000 9998, +44 7400 123456.")
+            .translate(UNSEEN)
+            .endswith("Example: +7 912 345-67-89, +7 771 000 9998, +44 7400 123456, ….")
         )
 
     @pytest.mark.parametrize("prefixes", [["+7999"], ("+7900", "+79991234567")])
@@ -308,6 +312,17 @@ class TestExample:
 
         assert phonenumbers.region_code_for_number(parsed) == "RU"
         assert example_number().startswith("+7 ")
+
+    def test_is_of_a_kind_that_would_be_called(self, flashcall: Any) -> None:
+        flashcall(NUMBER_TYPES=["fixed_line"])
+
+        assert parse_number(example_number())
+
+    def test_reads_from_left_to_right_on_one_line(self) -> None:
+        [example] = re.findall("\u2066([^\u2069]+)\u2069", example_numbers())
+
+        assert example.translate(UNSEEN) == "+7\xa0912\xa0345-67-89"
+        assert not {" ", "-"} & set(example)
 
     def test_follows_the_settings(self, flashcall: Any) -> None:
         flashcall(REGIONS=["GB", "RU"])

@@ -28,7 +28,7 @@ Outbox = list[Delivery]
 HOUSE = Path(str(django_flashcall.__file__)).parent
 OURS = sorted((HOUSE / "templates").rglob("*.html"))
 ALL = [*OURS, *sorted((Path(str(simulator.__file__)).parent / "templates").rglob("*.html"))]
-PAGES = ["login.html", "code.html"]
+PAGES = ["number.html", "code.html", "csrf_failure.html"]
 
 COMMENT = re.compile(r"{% comment %}.*?{% endcomment %}|{#.*?#}", re.DOTALL)
 TRANSLATED = re.compile(r"{% blocktranslate.*?{% endblocktranslate %}", re.DOTALL)
@@ -47,10 +47,10 @@ def source_of(template: Path) -> str:
     return COMMENT.sub("", template.read_text(encoding="utf-8"))
 
 
-def blocks_of(page: str) -> list[str]:
-    """Return the names of the blocks of a page, those of its frame among them."""
+def blocks_of(*pages: str) -> list[str]:
+    """Return the names of the blocks of a page and of what it extends, its frame among them."""
     folder = HOUSE / "templates/django_flashcall"
-    sources = [(folder / name).read_text(encoding="utf-8") for name in ("base.html", page)]
+    sources = [(folder / name).read_text(encoding="utf-8") for name in ("base.html", *pages)]
     return sorted(set(re.findall(r"{% block (\w+) %}", "".join(sources))))
 
 
@@ -120,7 +120,7 @@ def test_every_page_extends_the_base(template: str) -> None:
 # What a site may change
 
 
-@pytest.mark.parametrize("block", blocks_of("login.html"))
+@pytest.mark.parametrize("block", blocks_of("number.html", "login.html"))
 def test_a_site_replaces_any_block_of_the_login_page(
     block: str, browser: Browser, site_templates: Path
 ) -> None:
@@ -153,8 +153,19 @@ def test_a_site_gives_all_pages_its_own_frame(browser: Browser, site_templates: 
     )
 
     assert browser.open(LOGIN).title == "Site: Log in by phone"
+    assert browser.ask("12").title == "Site: Error: Log in by phone"
     assert browser.ask(NUMBER).title == "Site: Enter the digits"
     assert "Continue" in browser.page.buttons
+
+
+def test_other_ways_in_are_offered_to_who_logs_in_and_to_nobody_else(
+    browser: Browser, site_templates: Path
+) -> None:
+    override(site_templates / "login.html", block="alternatives")
+
+    assert "from the site" in browser.open(LOGIN).text
+    browser.client.force_login(UserFactory())
+    assert "from the site" not in browser.open("/phone/confirm/").text
 
 
 # What the pages are
@@ -296,8 +307,9 @@ def test_the_page_counts_down_and_says_the_time_for_those_without_javascript(
     [wait] = page.elements("p", **{"data-flashcall-wait": "42"})
     assert "You can ask again after 12:01." in page.text
     assert "role" not in wait  # a clock that is read aloud each second is a torment
+    # There from the beginning, and empty: what changes in it is read aloud.
     [ready] = page.elements("p", role="status")
-    assert "hidden" in ready
+    assert ready["data-flashcall-text"] == "You can ask again now."
 
 
 def test_after_the_wait_nothing_is_said_about_it(

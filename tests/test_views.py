@@ -558,6 +558,75 @@ def test_two_tabs_with_two_numbers_do_not_disturb_each_other(
     assert user_of(browser) == Phone.objects.get(number=NUMBER).user
 
 
+def test_a_tab_that_is_out_of_date_says_so_and_goes_on(browser: Browser, outbox: Outbox) -> None:
+    other_tab = browser.second_tab()
+    browser.ask(NUMBER)
+    other_tab.ask(OTHER)
+    browser.answer(outbox[0].code)
+
+    page = other_tab.answer(outbox[1].code)
+
+    assert other_tab.response.status_code == 403
+    assert page.title == "This page is out of date"
+    [link] = [one["href"] for one in page.elements("a")]
+    other_tab.open(link)
+    other_tab.answer(outbox[1].code)
+    assert other_tab.url == "/welcome/"
+    assert user_of(other_tab) == Phone.objects.get(number=OTHER).user
+
+
+def test_without_cookies_the_page_says_what_to_do(browser: Browser) -> None:
+    browser.open(LOGIN)
+    browser.client.cookies.clear()
+
+    page = browser.press("Call me", number=NUMBER)
+
+    assert "If you see this every time, allow cookies for this site." in page.text
+
+
+@pytest.mark.parametrize("minutes", [0, 1])
+def test_the_page_says_how_long_the_code_is_good(
+    browser: Browser, clock: time_machine.Traveller, minutes: int
+) -> None:
+    browser.ask(NUMBER)
+    clock.shift(timedelta(minutes=minutes))
+
+    page = browser.open(browser.url)
+
+    assert "The code can be entered until 12:05." in page.text
+    assert "counts as well" not in page.text
+
+
+def test_after_another_call_both_codes_count_and_the_page_says_so(
+    browser: Browser, outbox: Outbox, clock: time_machine.Traveller
+) -> None:
+    browser.ask(NUMBER)
+    clock.shift(timedelta(seconds=60))
+
+    page = browser.press("Call again")
+
+    assert "until 12:06. If the code that came before arrives, it counts as well." in page.text
+    browser.answer(outbox[0].code)
+    assert browser.url == "/welcome/"
+
+
+def test_another_way_is_promised_only_where_there_is_one(browser: Browser, flashcall: Any) -> None:
+    flashcall(CHANNELS=["flash_call"], OPTIONS={"error_code": "user_disabled"})
+
+    page = browser.ask(NUMBER)
+
+    assert "Choose another way" not in page.text
+    assert "at the moment. Try again later." in page.text
+
+
+def test_a_summary_links_only_to_what_is_on_the_page(browser: Browser, outbox: Outbox) -> None:
+    browser.ask(NUMBER)
+    for left in (2, 1, 0):
+        page = browser.answer(wrong(outbox[0].code))
+        targets = [one["href"] for one in page.elements("a")]
+        assert targets == (["#id_code"] if left else [])
+
+
 def test_a_verification_for_something_else_has_no_page_here(browser: Browser) -> None:
     verification = VerificationFactory(purpose="confirm")
     browser.open(LOGIN)

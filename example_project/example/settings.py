@@ -77,6 +77,7 @@ AUTHENTICATION_BACKENDS = [
     "django.contrib.auth.backends.ModelBackend",
 ]
 LOGIN_URL = "django_flashcall:login"  # phone login
+CSRF_FAILURE_VIEW = "django_flashcall.views.csrf_failure"
 LOGIN_REDIRECT_URL = "account"
 LOGOUT_REDIRECT_URL = "home"
 

@@ -12,7 +12,7 @@ from django.contrib.auth import get_user_model
 
 from django_flashcall.models import Verification, VerificationAttempt
 from django_flashcall.simulator.testing import RunningSimulator
-from tests.chromium.visitor import CODE_PAGE, DESKTOP, NUMBER, PHONE, Visitor
+from tests.chromium.visitor import CODE_PAGE, DESKTOP, FORBIDDEN, NUMBER, PHONE, Visitor
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -160,7 +160,8 @@ def test_two_tabs_with_two_numbers_each_log_in_their_own(
     first, first_code = visitor.page, visitor.code()
     visitor.page = visitor.new_tab()
     visitor.ask("+7 999 765-43-21")
-    if visitor.code() != first_code:
+    second, second_code = visitor.page, visitor.code()
+    if second_code != first_code:
         visitor.answer(first_code)
         assert "The digits did not match." in visitor.text
     visitor.page = first
@@ -169,6 +170,15 @@ def test_two_tabs_with_two_numbers_each_log_in_their_own(
     assert "+7 999 123-45-67" in visitor.text
     assert "+7 999 765-43-21" not in visitor.text
     assert get_user_model().objects.count() == 1
+
+    visitor.page = second
+    visitor.answer(second_code)
+    assert visitor.sees("Perhaps you have logged in or out in another tab.")
+    visitor.complaints.remove(FORBIDDEN)
+    visitor.page.get_by_role("link", name="Open the page again").click()
+    visitor.answer(second_code)
+    assert visitor.path == "/account/"
+    assert "+7 999 765-43-21" in visitor.text
 
 
 @SCRIPTS

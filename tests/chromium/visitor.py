@@ -13,6 +13,9 @@ from django.utils.translation import gettext
 from django_flashcall.simulator.testing import RunningSimulator
 
 NUMBER = "8 (999) 123-45-67"
+#: What Chromium writes on the console of a page that is refused on purpose.
+FORBIDDEN = "Failed to load resource: the server responded with a status of 403 (Forbidden)"
+
 CODE_PAGE = re.compile(r"/[0-9a-f-]{36}/(#\w+)?$")
 DESKTOP, PHONE, NARROW = (1100, 800), (390, 844), (320, 640)
 

@@ -4,12 +4,15 @@
 
 for (const summary of document.querySelectorAll("[data-flashcall-focus]")) summary.focus();
 
-for (const form of document.querySelectorAll(".flashcall form")) {
-  form.addEventListener("submit", (event) => {
-    if (form.dataset.sent) event.preventDefault();
-    form.dataset.sent = "yes";
-  });
-}
+// On the document, so that a script of the site may stop a form first and send it later.
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (event.defaultPrevented || !form.closest(".flashcall")) return;
+  if (form.dataset.sent) event.preventDefault();
+  form.dataset.sent = "yes";
+  // Should the page stay, because the visitor stopped it, the button works again.
+  setTimeout(() => delete form.dataset.sent, 5000);
+});
 // The back button may bring the page back as it was left.
 addEventListener("pageshow", () => {
   for (const form of document.querySelectorAll(".flashcall form")) delete form.dataset.sent;
@@ -18,16 +21,19 @@ addEventListener("pageshow", () => {
 for (const wait of document.querySelectorAll("[data-flashcall-wait]")) {
   const ready = wait.parentElement.querySelector(".flashcall-ready");
   const ways = wait.parentElement.querySelectorAll(".flashcall-ways button");
-  const end = Date.now() + Number(wait.dataset.flashcallWait) * 1000;
+  const seconds = Number(wait.dataset.flashcallWait);
+  const [clock, steady] = [Date.now(), performance.now()];
   for (const button of ways) button.disabled = true;
   const tick = () => {
-    const left = Math.ceil((end - Date.now()) / 1000);
-    const seconds = String(Math.max(left, 0) % 60).padStart(2, "0");
-    wait.textContent = `${wait.dataset.flashcallText} ${Math.floor(Math.max(left, 0) / 60)}:${seconds}`;
+    // One clock may be set back, the other may stand still while the phone sleeps.
+    const passed = Math.max(Date.now() - clock, performance.now() - steady, 0) / 1000;
+    const left = Math.max(Math.ceil(seconds - passed), 0);
+    const rest = String(left % 60).padStart(2, "0");
+    wait.textContent = `${wait.dataset.flashcallText} ${Math.floor(left / 60)}:${rest}`;
     if (left > 0) return;
     clearInterval(timer);
     wait.hidden = true;
-    ready.hidden = false;
+    ready.textContent = ready.dataset.flashcallText;
     for (const button of ways) button.disabled = false;
   };
   const timer = setInterval(tick, 500);

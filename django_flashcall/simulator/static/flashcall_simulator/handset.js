@@ -14,6 +14,7 @@ function show(fresh) {
   for (const call of calls.reverse()) {
     if (!document.getElementById(call.id)) {
       call.classList.add("new");
+      setTimeout(() => call.classList.remove("new"), 3000);
       list.prepend(call);
     }
   }
