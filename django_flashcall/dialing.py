@@ -11,6 +11,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
+from django.db import Error
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
@@ -23,7 +24,12 @@ from .phone import mask
 from .providers.base import Answer, BaseProvider, load_provider
 from .signals import attempt_finished
 from .spelling import word
-from .transactions import in_own_transaction, refuse_open_transaction, repeat_on_deadlock
+from .transactions import (
+    in_own_transaction,
+    outlive_connection,
+    refuse_open_transaction,
+    repeat_on_deadlock,
+)
 from .words import ERRORS_OF_THE_NUMBER, Alarm, AttemptStatus, Channel, ErrorCode
 
 logger = logging.getLogger(__name__)
@@ -58,7 +64,13 @@ def place(attempt: VerificationAttempt) -> None:
     this = VerificationAttempt.objects.filter(pk=attempt.pk)
     claim = partial(this.claim_dial, now=timezone.now(), code_digest=digest)
     if repeat_on_deadlock(claim):
-        _record(attempt, outcome=_ask(provider, attempt, code=code))
+        outcome = _ask(provider, attempt, code=code)
+        try:
+            _record(attempt, outcome=outcome)
+        except Error as error:
+            # The sweep finds the attempt; what was billed is found by the provider's id.
+            _log_lost(attempt, outcome=outcome, error=error)
+            return
         attempt_finished.send_robust(sender=VerificationAttempt, attempt=attempt)
 
 
@@ -134,7 +146,8 @@ def _refuse_unusable(answer: Answer, attempt: VerificationAttempt, *, known: str
 @sensitive_variables()
 def _record(attempt: VerificationAttempt, *, outcome: Answer | ProviderError) -> None:
     fields = _fields(attempt, outcome=outcome)
-    _keep(attempt, fields=fields)
+    # The provider may have taken longer than the database keeps an idle connection.
+    outlive_connection(partial(_keep, attempt, fields=fields), model=VerificationAttempt)
     for name, value in fields.items():
         setattr(attempt, name, value)
     _log(attempt, outcome=outcome)
@@ -220,6 +233,20 @@ def _log(attempt: VerificationAttempt, *, outcome: Answer | ProviderError) -> No
         mask(attempt.verification.number),
         attempt.status,
         reason,
+    )
+
+
+def _log_lost(
+    attempt: VerificationAttempt, *, outcome: Answer | ProviderError, error: Error
+) -> None:
+    logger.error(
+        "attempt=%s channel=%s answer not recorded: %s id=%s price=%s reason=%s",
+        attempt.pk,
+        attempt.channel,
+        type(error).__name__,
+        word(outcome.id) if isinstance(outcome, Answer) else "-",
+        outcome.price if isinstance(outcome, Answer) else "-",
+        "-" if isinstance(outcome, Answer) else word(outcome.reason),
     )
 
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import partial, wraps
 from typing import ParamSpec, TypeVar
 
-from django.db import OperationalError, connections, router, transaction
+from django.db import InterfaceError, OperationalError, connections, router, transaction
 from django.db.models import Model
 from django.views.decorators.debug import sensitive_variables
 
@@ -87,6 +87,24 @@ def repeat_on_deadlock(work: Callable[[], T]) -> T:
             if not REPEATABLE & {error_number(error)}:
                 raise
     return work()
+
+
+@sensitive_variables()
+def outlive_connection(work: Callable[[], T], *, model: type[Model]) -> T:
+    """Run ``work``, and once more by a new connection if the old one has died meanwhile.
+
+    It must be worth the same if it runs twice: a connection may die after the commit.
+    """
+    connection = connections[router.db_for_write(model)]
+    old = connection.connection
+    try:
+        return work()
+    except (InterfaceError, OperationalError):
+        # Another connection by now: ``atomic()`` has thrown a dead one away already.
+        if connection.connection is old and connection.is_usable():
+            raise
+        connection.close()
+        return work()
 
 
 def error_number(error: OperationalError) -> int | str | None:

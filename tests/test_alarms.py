@@ -11,9 +11,10 @@ import time_machine
 from django.core import mail
 from django.utils import timezone, translation
 
-from django_flashcall import alarms, services
+from django_flashcall import alarms, limits, services
 from django_flashcall.door import Visitor
 from django_flashcall.exceptions import CooldownActive, LimitReached
+from django_flashcall.querysets import to_units
 from django_flashcall.signals import operator_alarm
 from django_flashcall.words import Alarm, ErrorCode, Purpose
 
@@ -157,6 +158,29 @@ def test_the_days_money_is_told_of_at_half_at_four_fifths_and_at_the_end(
         start()
     assert heard[-1] == "Today's calls have used 100 % of what may be spent."
     assert len(heard) == 3
+
+
+@pytest.mark.parametrize(
+    ("spent", "percent"),
+    [
+        ("0", None),
+        ("4.9999", None),
+        ("5", 50),
+        ("6", 50),
+        ("7.9999", 50),
+        ("8", 80),
+        ("9.9999", 80),
+        ("10", 100),
+        ("11", 100),
+    ],
+)
+def test_a_level_is_told_of_from_where_it_begins(
+    spent: str, percent: int | None, flashcall: Any, heard: list[str]
+) -> None:
+    flashcall(DAILY_SPEND=Decimal("10"))
+    limits.watch_spending(to_units(Decimal(spent)), claimed=None, now=timezone.now())
+    told = f"Today's calls have used {percent} % of what may be spent."
+    assert heard == ([told] if percent else [])
 
 
 @pytest.mark.django_db

@@ -4,10 +4,12 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from django.test import RequestFactory
+from django.views.debug import ExceptionReporter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from django_flashcall.codes import draw_code, make_digest, matches, read_code
+from django_flashcall.codes import draw_code, is_code, make_digest, matches, read_code
 from django_flashcall.exceptions import CodeMalformed
 
 NUMBER = "+79991234567"
@@ -30,6 +32,32 @@ class TestDrawing:
         drawn = {draw_code(1) for _ in range(1000)}
 
         assert drawn == set("0123456789")
+
+    def test_leaves_no_end_of_the_range_out(self) -> None:
+        drawn = sorted(int(draw_code()) for _ in range(500))
+        assert drawn[0] < 1000
+        assert drawn[-1] >= 9000
+
+
+class TestJudging:
+    @pytest.mark.parametrize(
+        ("value", "is_one"),
+        [
+            ("4217", True),
+            ("0000", True),
+            ("421", False),
+            ("42170", False),
+            ("", False),
+            ("42I7", False),
+            ("421²", False),
+            ("٤٢١٧", False),
+            (4217, False),
+            (None, False),
+            (["4", "2", "1", "7"], False),
+        ],
+    )
+    def test_a_code_is_four_ascii_digits(self, value: object, is_one: bool) -> None:
+        assert is_code(value, length=4) is is_one
 
 
 class TestReading:
@@ -59,6 +87,17 @@ class TestReading:
     )
     def test_takes_a_whole_calling_number_for_its_last_digits(self, text: str) -> None:
         assert read_code(text, lengths={4}) == ["1234"]
+
+    @pytest.mark.parametrize(
+        ("digits", "is_whole"), [(9, False), (10, True), (15, True), (16, False)]
+    )
+    def test_a_whole_number_is_as_long_as_numbers_are(self, digits: int, is_whole: bool) -> None:
+        try:
+            assert read_code("7" * digits, lengths={4}) == ["7777"]
+        except CodeMalformed:
+            assert not is_whole
+        else:
+            assert is_whole
 
     def test_takes_a_whole_number_for_a_code_of_every_length(self) -> None:
         assert sorted(read_code("+74951231234", lengths={4, 6})) == ["1234", "231234"]
@@ -170,3 +209,32 @@ class TestDigests:
         settings.SECRET_KEY_FALLBACKS = []
 
         assert matches(["1234"], [digest], number=NUMBER, key=KEY)
+
+
+class Illegible:
+    """A number that cannot be written down."""
+
+    def __format__(self, spec: str) -> str:
+        """Fail."""
+        raise ValueError
+
+
+class TestErrors:
+    @pytest.mark.parametrize(
+        "work",
+        [
+            lambda code: read_code(code, lengths=7),
+            lambda code: make_digest(code, number=Illegible(), key=KEY),
+            lambda code: matches([code], None, number=NUMBER, key=KEY),
+        ],
+        ids=["read", "digested", "compared"],
+    )
+    def test_show_no_code_to_the_admins(self, work: Any) -> None:
+        code = draw_code(20)
+        with pytest.raises((TypeError, ValueError)) as caught:
+            work(code)
+        of_ours = caught.tb.tb_next.tb_next  # without the test, which may know it
+        reporter = ExceptionReporter(RequestFactory().get("/"), caught.type, caught.value, of_ours)
+        report = reporter.get_traceback_html() + reporter.get_traceback_text()
+        assert "django_flashcall/codes.py" in report
+        assert code not in report

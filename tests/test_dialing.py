@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import time_machine
-from django.db import transaction
+from django.db import InternalError, connection, transaction
 
 from django_flashcall import dialing, lines, services, signals
 from django_flashcall.codes import matches
@@ -196,6 +196,24 @@ def test_a_call_is_settled_on_the_day_it_was_reserved() -> None:
     yesterday.refresh_from_db()
     today.refresh_from_db()
     assert (yesterday.amount, today.amount) == (3500, 0)
+
+
+def test_an_answer_that_cannot_be_kept_is_logged_for_the_accounts(
+    caplog: pytest.LogCaptureFixture, outbox: list[Delivery]
+) -> None:
+    attempt = requested()
+
+    def read_only(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if sql.startswith("UPDATE") and "provider_id" in sql:
+            raise InternalError("cannot execute UPDATE in a read-only transaction")
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(read_only):
+        dialing.dial(attempt.pk)
+
+    assert f"answer not recorded: InternalError id={outbox[0].id} price=0.35" in caplog.text
+    attempt.refresh_from_db()
+    assert attempt.status == AttemptStatus.REQUESTED
 
 
 def test_an_answer_without_a_price_keeps_the_reservation_and_is_reported(

@@ -118,6 +118,8 @@ def server(flashcall: Any) -> Iterator[wire.Server]:
     with wire.serving(late) as server:
         options = {"api_key": "key", "url": server.url}
         flashcall(PROVIDER=MOBILGROUP, OPTIONS=options, SIGN_UP=False, RATES={})
+        echoes.heard.clear()
+        cache.clear()
         yield server
 
 

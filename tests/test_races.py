@@ -1,86 +1,50 @@
-"""One race for every claim: sixteen threads, let go at once, on a real database."""
+"""One race for every claim, on a real database."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from copy import copy
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
+from itertools import count
 from typing import Any
 from uuid import uuid4
 
 import pytest
+import time_machine
 from django.contrib.auth import get_user_model
 from django.core.cache import cache
-from django.db import connection, connections, transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
-from django_flashcall import dialing, services
+from django_flashcall import codes, dialing, services
 from django_flashcall.backends import PhoneBackend
 from django_flashcall.door import Visitor
 from django_flashcall.exceptions import (
     AttemptsExhausted,
     CooldownActive,
-    FlashCallError,
     KeyReused,
     LimitReached,
+    LinesBusy,
     QuotaExceeded,
     VerificationEnded,
     WrongCode,
 )
 from django_flashcall.models import Phone, Usage, Verification, VerificationAttempt
 from django_flashcall.providers.locmem import Delivery
+from django_flashcall.purging import purge
+from django_flashcall.querysets import RECENT
 from django_flashcall.words import AttemptStatus, Channel, Purpose, VerificationStatus
 
 from .factories import AttemptFactory, PhoneFactory, PriceFactory, UsageFactory, VerificationFactory
+from .racing import THREADS, answers, errors, race
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.races]
 
 NUMBER = "+79991234567"
-THREADS = 16
 VISITOR = Visitor(address="203.0.113.7")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Finish:
-    """How one runner of a race ended: with an answer, or with an error."""
-
-    answer: Any = None
-    error: Exception | None = None
-
-
-def race(*runners: Callable[[], Any]) -> list[Finish]:
-    """Let all ``runners`` go at the same moment, each with a connection of its own."""
-    barrier = threading.Barrier(len(runners))
-
-    def run(runner: Callable[[], Any]) -> Finish:
-        connections["default"].ensure_connection()
-        barrier.wait(timeout=60)
-        try:
-            return Finish(answer=runner())
-        except Exception as error:
-            return Finish(error=error)
-        finally:
-            connections.close_all()
-
-    with ThreadPoolExecutor(len(runners)) as pool:
-        return list(pool.map(run, runners))
-
-
-def answers(finishes: Iterable[Finish]) -> list[Any]:
-    """Return what those answered who won."""
-    return [finish.answer for finish in finishes if finish.error is None]
-
-
-def errors(finishes: Iterable[Finish]) -> set[type[Exception]]:
-    """Return the kinds of errors with which the others ended; what is not ours is raised."""
-    raised = [finish.error for finish in finishes if finish.error is not None]
-    for error in raised:
-        if not isinstance(error, FlashCallError):
-            raise error
-    return {type(error) for error in raised}
 
 
 def starter(number: str = NUMBER, **kwargs: Any) -> Callable[[], Verification]:
@@ -106,6 +70,15 @@ def approved_verification(phone: Phone) -> Verification:
     verification: Verification = VerificationFactory(
         phone=phone, status=VerificationStatus.APPROVED, approved_at=timezone.now(), checks=1
     )
+    return verification
+
+
+def forgotten_verification() -> Verification:
+    """Return a verification that a purge takes, of a number that nobody called since."""
+    moment = timezone.now() - timedelta(days=91)
+    phone = PhoneFactory(number="+79997654321", created_at=moment, last_attempt_at=moment)
+    verification: Verification = VerificationFactory(phone=phone, created_at=moment)
+    AttemptFactory(verification=verification, created_at=moment)
     return verification
 
 
@@ -159,7 +132,10 @@ def test_one_key_for_many_numbers_calls_one_of_them(outbox: list[Delivery]) -> N
     assert Phone.objects.exclude(last_attempt_at=None).count() == 1
 
 
-def test_the_first_numbers_of_a_day_do_not_disturb_each_other(outbox: list[Delivery]) -> None:
+def test_the_first_numbers_of_a_day_do_not_disturb_each_other(
+    outbox: list[Delivery], flashcall: Any
+) -> None:
+    flashcall(BLOCK_HOURLY_ATTEMPTS=THREADS)
     finishes = race(*[starter(f"+79991234{n:03}") for n in range(THREADS)])
     assert errors(finishes) == set()
     assert len(outbox) == Phone.objects.count() == THREADS
@@ -222,8 +198,16 @@ def test_of_one_start_too_many_exactly_the_limit_is_placed(
     assert len(outbox) == allowed
 
 
-def test_parallel_wrong_codes_never_share_a_check() -> None:
+def test_parallel_wrong_codes_never_share_a_check(monkeypatch: pytest.MonkeyPatch) -> None:
     verification = called_verification()
+    comparisons = count()
+    compare = codes.matches
+
+    def counted(*args: Any, **kwargs: Any) -> bool:
+        next(comparisons)
+        return compare(*args, **kwargs)
+
+    monkeypatch.setattr(codes, "matches", counted)
     guesses = [f"{code:04}" for code in range(5000, 5000 + THREADS)]
 
     def guess(code: str) -> Callable[[], Verification]:
@@ -236,6 +220,7 @@ def test_parallel_wrong_codes_never_share_a_check() -> None:
     compared = [finish for finish in finishes if isinstance(finish.error, WrongCode)]
     assert errors(finishes) == {WrongCode, VerificationEnded}
     assert len(compared) == verification.max_checks
+    assert next(comparisons) == verification.max_checks
     verification.refresh_from_db()
     assert verification.checks == verification.max_checks
 
@@ -347,25 +332,94 @@ def test_an_attempt_is_dialled_once_however_many_workers_get_it(outbox: list[Del
     assert attempt.status == AttemptStatus.ACCEPTED
 
 
+def test_a_number_that_is_purged_while_it_is_called_is_called_once(outbox: list[Delivery]) -> None:
+    long_ago = timezone.now() - timedelta(days=91)
+    PhoneFactory(number=NUMBER, created_at=long_ago, last_attempt_at=long_ago)
+    forget = partial(purge, now=timezone.now())
+    finishes = race(*[starter(), forget] * (THREADS // 2))
+    assert errors(finishes) <= {CooldownActive, LinesBusy}
+    assert len(outbox) == 1
+    assert VerificationAttempt.objects.get().verification.phone == Phone.objects.get()
+
+
+def test_several_purges_delete_each_row_once(outbox: list[Delivery]) -> None:
+    long_ago = timezone.now() - timedelta(days=91)
+    for _ in range(5):
+        AttemptFactory(verification__created_at=long_ago)
+    finishes = race(*[partial(purge, now=timezone.now())] * THREADS)
+    assert errors(finishes) == set()
+    assert not Verification.objects.exists()
+    assert not VerificationAttempt.objects.exists()
+
+
 def test_everything_at_once_raises_only_errors_of_ours(outbox: list[Delivery]) -> None:
     verification = called_verification()
+    old = forgotten_verification()
 
     def mine() -> Verification:
         return Verification.objects.select_related("phone").get(pk=verification.pk)
 
     finishes = race(
         *[starter() for _ in range(4)],
+        partial(services.resend, copy(old), visitor=VISITOR),
+        partial(services.check_code, copy(old), "1234", visitor=VISITOR),
+        partial(services.cancel, copy(old)),
+        starter(old.number),
         *[lambda: services.resend(mine(), visitor=VISITOR)] * 4,
         *[lambda: services.check_code(mine(), "1234", visitor=VISITOR)] * 2,
         *[lambda: services.check_code(mine(), "9999", visitor=VISITOR)] * 2,
         *[lambda: services.cancel(mine())] * 2,
         *[services.sweep_attempts] * 2,
+        *[lambda: purge(now=timezone.now())] * 2,
     )
     errors(finishes)
-    assert len(outbox) <= 1
+    assert not Verification.objects.filter(pk=old.pk).exists()
+    assert Verification.objects.filter(phone__number=old.number).count() == 1
+    assert [call.number for call in outbox].count(old.number) == 1
+    assert len(outbox) <= 2
     verification.refresh_from_db()
     assert verification.checks <= verification.max_checks
     assert verification.attempt_count == verification.attempts.count()
+
+
+def test_a_code_that_expires_while_it_is_checked_was_right_in_time_or_is_worth_nothing() -> None:
+    verification = called_verification(max_checks=THREADS)
+
+    def check() -> Verification:
+        mine = Verification.objects.select_related("phone").get(pk=verification.pk)
+        return services.check_code(mine, "1234", visitor=VISITOR)
+
+    with time_machine.travel(timezone.now()) as clock:
+        finishes = race(
+            *[check] * (THREADS // 2),
+            lambda: clock.move_to(verification.expires_at),
+            *[check] * (THREADS // 2),
+        )
+    assert errors(finishes) <= {VerificationEnded}
+    verification.refresh_from_db()
+    is_approved = verification.status == VerificationStatus.APPROVED
+    assert sum(isinstance(answer, Verification) for answer in answers(finishes)) == is_approved
+    assert not is_approved or verification.approved_at < verification.expires_at
+
+
+def test_an_approval_that_grows_old_while_it_is_used_logs_in_once_or_never() -> None:
+    verification = approved_verification(PhoneFactory(number=NUMBER))
+
+    def log_in() -> Any:
+        mine = Verification.objects.select_related("phone").get(pk=verification.pk)
+        return PhoneBackend().authenticate(None, verification=mine)
+
+    with time_machine.travel(timezone.now()) as clock:
+        finishes = race(
+            *[log_in] * (THREADS // 2),
+            lambda: clock.shift(RECENT),
+            *[log_in] * (THREADS // 2),
+        )
+    assert errors(finishes) == set()
+    verification.refresh_from_db()
+    is_used = verification.consumed_at is not None
+    assert sum(user is not None for user in answers(finishes)) == is_used
+    assert get_user_model().objects.count() == is_used
 
 
 def test_a_cancellation_and_the_right_code_have_one_winner() -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -130,14 +132,31 @@ def test_a_password_still_works(client: Client) -> None:
     assert user_of(client) == user
 
 
-@pytest.mark.skipif(bool(settings.USER), reason="this is one of them")
-@pytest.mark.parametrize("kind", FIELDS)
-def test_all_of_it_holds_for_users_of_another_kind(kind: str) -> None:
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, subprocess.Popen[str]]]:
+    """Run these tests for users of all other kinds, side by side: each takes its time to begin."""
+    with ExitStack() as stack:
+        yield {
+            kind: stack.enter_context(run_for(kind, tmp_path_factory.mktemp(kind)))
+            for kind in FIELDS
+        }
+
+
+def run_for(kind: str, scratch: Path) -> subprocess.Popen[str]:
     tests = Path(__file__).parent
     files = [str(tests / name) for name in ("test_user_models.py", "test_adoption.py")]
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files]
+    # Each with a directory of its own: they would clean up each other's.
+    options = ["-q", "-p", "no:cacheprovider", "--basetemp", str(scratch)]
+    command = [sys.executable, "-m", "pytest", *options, *files]
     environment = os.environ | {"FLASHCALL_TEST_USER": kind, "PYTEST_ADDOPTS": ""}
-    done = subprocess.run(
-        command, env=environment, cwd=tests.parent, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    return subprocess.Popen(command, env=environment, cwd=tests.parent, text=True, **output)
+
+
+@pytest.mark.skipif(bool(settings.USER), reason="this is one of them")
+@pytest.mark.parametrize("kind", FIELDS)
+def test_all_of_it_holds_for_users_of_another_kind(
+    kind: str, runs: dict[str, subprocess.Popen[str]]
+) -> None:
+    output, _ = runs[kind].communicate()
+    assert runs[kind].returncode == 0, output
