@@ -25,7 +25,7 @@ from .codes import SPOKEN_LENGTH
 from .conf import FlashCallSettings, get_settings
 from .phone import NUMBER_TYPES, SUPPORTED_REGIONS
 from .providers.base import BaseProvider, load_provider
-from .querysets import LONGEST_VERIFICATION
+from .querysets import LONGEST_VERIFICATION, SHORTEST_KEEP
 from .words import Channel
 
 #: A code that people can still type from a missed call, and that no check of ours makes long.
@@ -144,6 +144,11 @@ RULES: list[Rule] = [
     ("USER_PHONE_FIELD", lambda value: isinstance(value, str), "the name of a field"),
     ("USER_PHONES_PROVEN", lambda value: isinstance(value, bool), "True or False"),
     ("MAX_DORMANCY", _is_none_or(_is_duration), "None or a timedelta"),
+    (
+        "KEEP",
+        lambda value: _is_duration(value) and value >= SHORTEST_KEEP,
+        "a timedelta of at least 31 days, as far as limits look back",
+    ),
 ]
 
 

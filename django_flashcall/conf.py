@@ -59,6 +59,7 @@ class FlashCallSettings:
     USER_PHONE_FIELD: str = ""
     USER_PHONES_PROVEN: bool = False
     MAX_DORMANCY: timedelta | None = None
+    KEEP: timedelta = timedelta(days=90)
 
 
 KEYS = tuple(key.name for key in fields(FlashCallSettings))

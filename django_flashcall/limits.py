@@ -103,7 +103,7 @@ def claim_number(phone: Phone, *, channel: str, now: datetime, device: UUID | No
 
     Trusted browsers, such as ``device``, have a cooldown and quotas of their own, all together:
     what strangers use up does not keep the owner out. Raises ``CooldownActive``, ``NumberBlocked``
-    or ``QuotaExceeded``.
+    or ``QuotaExceeded``, and ``Phone.DoesNotExist`` if the number was purged meanwhile.
     """
     shortest = NO_TIME if device else min(get_settings().COOLDOWNS)
     if not Phone.objects.filter(pk=phone.pk).claim_call(now=now, cooldown=shortest):

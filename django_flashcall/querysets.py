@@ -12,14 +12,17 @@ from decimal import Decimal
 from typing import Any, TypeVar
 from uuid import UUID
 
+from django.db import router
 from django.db.models import (
     Case,
     Count,
+    Exists,
     F,
     IntegerField,
     Max,
     Min,
     Model,
+    OuterRef,
     Q,
     QuerySet,
     Sum,
@@ -33,6 +36,9 @@ M = TypeVar("M", bound=Model)
 
 #: No verification lives longer; the checks refuse settings that say otherwise.
 LONGEST_VERIFICATION = timedelta(minutes=10)
+
+#: Limits look back for thirty days, and a little more for what began before.
+SHORTEST_KEEP = timedelta(days=31)
 
 #: An approval that nobody used for so long is worth nothing.
 RECENT = timedelta(minutes=5)
@@ -102,6 +108,35 @@ class PhoneQuerySet(QuerySet[M]):
     def unblock(self) -> int:
         """Allow calls to these numbers again."""
         return self.exclude(blocked_at=None).update(blocked_at=None)
+
+    def forgettable(self, *, before: datetime) -> PhoneQuerySet[M]:
+        """Keep the numbers that are nobody's, not blocked, and silent since ``before``.
+
+        A number to which any other row refers is not among them.
+        """
+        silent = Q(last_attempt_at=None) | Q(last_attempt_at__lt=before)
+        unproved = Q(verified_at=None) | Q(verified_at__lt=before)
+        kept = Q(released_at=None) | Q(released_at__lt=before)
+        old = self.filter(user=None, blocked_at=None, created_at__lt=before)
+        return old.filter(silent, unproved, kept, *map(_is_unnamed_by, _relations(self.model)))
+
+    def forget(self) -> int:
+        """Delete these numbers, each only if it still is one of them."""
+        # One statement, as of ``update()``: ``delete()`` would look first, and take along the
+        # verification that a visitor began meanwhile. Django has no public way to say this.
+        return self._raw_delete(router.db_for_write(self.model))
+
+
+def _relations(model: type[Model]) -> Iterable[Any]:
+    """Return what refers to ``model``, from the site's own apps and hidden, too."""
+    fields = model._meta.get_fields(include_hidden=True)
+    return [field for field in fields if field.one_to_many or field.one_to_one]
+
+
+def _is_unnamed_by(relation: Any) -> Q:
+    key = relation.field.target_field.attname
+    named = relation.related_model._base_manager.filter(**{relation.field.name: OuterRef(key)})
+    return Q(~Exists(named))
 
 
 def _owned(user: Any, *, now: datetime) -> dict[str, Any]:

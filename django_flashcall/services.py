@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from functools import cached_property, partial
@@ -149,6 +149,8 @@ def check_code(verification: Verification, code: str, *, visitor: Visitor) -> Ve
     now = timezone.now()
     _refuse_other_user(verification, visitor=visitor)
     attempts = list(verification.attempts.all())
+    if not attempts:
+        raise VerificationEnded()  # purged meanwhile
     guesses = codes.read_code(code, lengths={attempt.code_length for attempt in attempts})
     live = [attempt.code_digest for attempt in attempts if attempt.is_live(now=now)]
     if not live and any(attempt.is_wanted(now=now) for attempt in attempts):
@@ -243,7 +245,11 @@ def _start(
         )
         _ask_site(order, purpose=purpose, visitor=visitor)
         with _watched(order):
-            attempt = _begin(order, purpose=purpose, visitor=visitor, key=key)
+            begin = partial(_begin, purpose=purpose, visitor=visitor, key=key)
+            try:
+                attempt = begin(order)
+            except Phone.DoesNotExist:
+                attempt = begin(_as_new(order))
         signals.verification_started.send_robust(
             sender=Verification, verification=attempt.verification, attempt=attempt
         )
@@ -261,9 +267,16 @@ def _order_start(
     price = limits.estimate_price(number, channel=first, now=now)
     is_decoy = _needs_decoy(number, purpose=purpose)
     phone, spent = _known_phone(number, now=now)
-    trusted = device.key if device and phone.trusts(device) else None
-    what = {"channel": first, "is_decoy": is_decoy, "call": None, "now": now, "device": trusted}
-    return _order(phone, price=price, spent_units=spent, **what)
+    return Order(
+        phone=phone,
+        channel=first,
+        cost=_cost(price, is_decoy=is_decoy),
+        spent_units=spent,
+        is_decoy=is_decoy,
+        device=device.key if device and phone.trusts(device) else None,
+        call=None,
+        now=now,
+    )
 
 
 def _order_resend(verification: Verification, *, channel: str, now: datetime) -> Order:
@@ -275,15 +288,28 @@ def _order_resend(verification: Verification, *, channel: str, now: datetime) ->
     lines.refuse_if_paused(channel, now=now)
     phone = verification.phone
     price = limits.estimate_price(phone.number, channel=channel, now=now)
-    spent = limits.ensure_windows(phone.number, now=now)
-    what = {"channel": channel, "is_decoy": verification.is_decoy, "call": call, "now": now}
-    device = verification.device
-    return _order(phone, price=price, spent_units=spent, device=device, **what)
+    return Order(
+        phone=phone,
+        channel=channel,
+        cost=_cost(price, is_decoy=verification.is_decoy),
+        spent_units=limits.ensure_windows(phone.number, now=now),
+        is_decoy=verification.is_decoy,
+        device=verification.device,
+        call=call,
+        now=now,
+    )
 
 
-def _order(phone: Phone, *, price: Decimal | None, **what: Any) -> Order:
-    cost = limits.Cost(room=price, taken=limits.NOTHING if what["is_decoy"] else price)
-    return Order(phone=phone, cost=cost, **what)
+@sensitive_variables()
+def _as_new(order: Order) -> Order:
+    """Return ``order`` for a number that was purged at this very moment."""
+    number = order.phone.number
+    _insert_phone(number)
+    return replace(order, phone=Phone.objects.get(number=number), device=None)
+
+
+def _cost(price: Decimal | None, *, is_decoy: bool) -> limits.Cost:
+    return limits.Cost(room=price, taken=limits.NOTHING if is_decoy else price)
 
 
 def _ask_site(
@@ -469,7 +495,10 @@ def _cancel(verification: Verification) -> bool:
 
 def _ended(verification: Verification, *, now: datetime) -> VerificationEnded:
     """Say why no code opens ``verification`` any more."""
-    verification.refresh_from_db(fields=["status", "checks", "consumed_at"])
+    try:
+        verification.refresh_from_db(fields=["status", "checks", "consumed_at"])
+    except Verification.DoesNotExist:
+        return VerificationEnded()  # purged meanwhile
     state = verification.state(now=now)
     if state == "exhausted":
         return VerificationEnded(

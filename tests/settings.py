@@ -23,6 +23,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.staticfiles",
     "django_flashcall",
+    "tests.diary",
     "django_flashcall.simulator",
 ]
 # Sites have users of many kinds: FLASHCALL_TEST_USER names one of tests/users.
@@ -32,6 +33,7 @@ if USER:
     AUTH_USER_MODEL = f"{USER}.User"
 
 MIDDLEWARE = [
+    "tests.canary.watching",
     "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -57,6 +59,7 @@ TEMPLATES = [
 ]
 STATIC_URL = "static/"
 LOGIN_URL = "django_flashcall:login"
+CSRF_FAILURE_VIEW = "django_flashcall.views.csrf_failure"
 LOGIN_REDIRECT_URL = "/welcome/"
 AUTHENTICATION_BACKENDS = [
     "django_flashcall.backends.PhoneBackend",

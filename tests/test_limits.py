@@ -66,9 +66,11 @@ def test_a_longer_prefix_without_an_amount_leaves_it_to_the_shorter() -> None:
     assert estimate() == Decimal("0.10")
 
 
-def test_a_row_of_the_channel_is_nearer_than_one_of_every_channel() -> None:
-    price("+7", channel=Channel.FLASH_CALL, amount=Decimal("0.10"))
-    price("+7", channel="", amount=Decimal("0.20"))
+@pytest.mark.parametrize("youngest", ["", Channel.FLASH_CALL])
+def test_a_row_of_the_channel_is_nearer_than_one_of_every_channel(youngest: str) -> None:
+    amounts = {Channel.FLASH_CALL: Decimal("0.10"), "": Decimal("0.20")}
+    for channel in sorted(amounts, key=lambda channel: channel == youngest):
+        price("+7", channel=channel, amount=amounts[channel])
     assert estimate() == Decimal("0.10")
     assert estimate(Channel.VOICE) == Decimal("0.20")
 
@@ -194,6 +196,10 @@ def test_the_day_does_not_move_with_the_visitors_time_zone() -> None:
     assert windows() == [datetime(2026, 3, 3, 21, 0, tzinfo=UTC)]
 
 
+def test_a_day_begins_with_nothing_spent() -> None:
+    assert limits.ensure_windows(NUMBER, now=NOW) == 0
+
+
 def test_a_claim_counts_the_call_and_its_estimate() -> None:
     claim("0.35")
     claim()
@@ -316,14 +322,25 @@ def test_a_number_is_called_so_often_in_a_day(flashcall: Any) -> None:
 
 def test_sms_have_a_quota_of_their_own(flashcall: Any) -> None:
     flashcall(DAILY_SMS=1)
-    one, other = PhoneFactory(), PhoneFactory()
-    for phone in (one, other):
+    one, *others = PhoneFactory(), PhoneFactory(), PhoneFactory()
+    for phone in (one, *others):
         called(phone, hours=8)
         called(phone, hours=2, channel=Channel.SMS)
     with pytest.raises(QuotaExceeded) as caught:
-        claim_number(one, Channel.SMS)
+        claim_number(one, "sms")
     assert caught.value.retry_at == NOW + timedelta(hours=22)
-    claim_number(other, Channel.VOICE)
+    for phone, channel in zip(others, (Channel.FLASH_CALL, Channel.VOICE), strict=True):
+        claim_number(phone, channel)
+
+
+@pytest.mark.parametrize("key", ["DAILY_SMS", "DAILY_ATTEMPTS"])
+def test_a_quota_that_was_lowered_counts_at_once(key: str, flashcall: Any) -> None:
+    phone = PhoneFactory()
+    for hours in (8, 6, 4):
+        called(phone, hours=hours, channel=Channel.SMS)
+    flashcall(**{key: 2})
+    with pytest.raises(QuotaExceeded):
+        claim_number(phone, Channel.SMS)
 
 
 def test_no_sms_at_all_can_be_wanted(flashcall: Any) -> None:
@@ -406,6 +423,35 @@ def test_what_a_live_call_may_still_use_is_free_when_it_ends(flashcall: Any) -> 
         limits.grant_checks(phone, now=NOW)
     assert caught.value.retry_at == NOW + timedelta(minutes=4)
     assert limits.grant_checks(phone, now=NOW + timedelta(minutes=4)) == 2
+
+
+def test_what_may_have_been_typed_within_the_day_delays_the_next(flashcall: Any) -> None:
+    flashcall(DAILY_FAILED_CHECKS=3)
+    phone = PhoneFactory()
+    guessed(phone, hours=24.1, checks=3)
+    with pytest.raises(QuotaExceeded) as caught:
+        limits.grant_checks(phone, now=NOW)
+    assert caught.value.retry_at == NOW + timedelta(minutes=4)
+
+
+def test_what_was_typed_into_live_calls_is_free_a_day_later(flashcall: Any) -> None:
+    flashcall(DAILY_FAILED_CHECKS=3)
+    phone = PhoneFactory()
+    guessed(phone, hours=0.15, checks=2)
+    guessed(phone, hours=0.05, checks=3)
+    with pytest.raises(QuotaExceeded) as caught:
+        limits.grant_checks(phone, now=NOW)
+    assert caught.value.retry_at == NOW + timedelta(hours=24 - 0.05, minutes=10)
+
+
+def test_a_right_code_delays_no_other_check(flashcall: Any) -> None:
+    flashcall(DAILY_FAILED_CHECKS=3)
+    phone = PhoneFactory()
+    guessed(phone, hours=21, checks=1)
+    guessed(phone, hours=20, checks=3, **APPROVED)
+    with pytest.raises(QuotaExceeded) as caught:
+        limits.grant_checks(phone, now=NOW)
+    assert caught.value.retry_at == NOW + timedelta(hours=3, minutes=10)
 
 
 def test_a_success_clears_no_quota(flashcall: Any) -> None:

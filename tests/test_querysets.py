@@ -508,6 +508,13 @@ class TestMatchingPrices:
         assert list(Price.objects.matching([""], channel="voice", now=NOW)) == [old, new]
 
 
+class TestFailedChecks:
+    def test_of_a_number_that_nobody_asked_about_are_none(self) -> None:
+        rows = Verification.objects.filter(phone=PhoneFactory())
+
+        assert rows.failed_checks(now=NOW, day=NOW, month=NOW) == {"day": 0, "month": 0}
+
+
 class TestAddingUsage:
     def test_counts_attempts_and_units(self) -> None:
         usage = UsageFactory(attempts=1, amount=3500)
@@ -520,6 +527,13 @@ class TestAddingUsage:
 
         assert only(usage).add(attempts=0, units=-3500)
         assert (fresh(usage).attempts, fresh(usage).amount) == (1, 0)
+
+    def test_claims_one_attempt_and_no_money_unless_told_otherwise(self) -> None:
+        usage = UsageFactory(attempts=1, amount=7)
+
+        assert only(usage).claim(max_units=7)
+        assert (fresh(usage).attempts, fresh(usage).amount) == (2, 7)
+        assert not only(usage).claim(max_units=6)
 
     def test_of_a_window_without_a_row_says_so(self) -> None:
         assert not Usage.objects.filter(scope="nowhere").add(attempts=1, units=0)

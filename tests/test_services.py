@@ -35,8 +35,8 @@ from django_flashcall.exceptions import (
     WrongCode,
 )
 from django_flashcall.models import Phone, Usage, Verification, VerificationAttempt
-from django_flashcall.providers.locmem import Delivery
-from django_flashcall.words import AttemptStatus, Channel, Purpose, VerificationStatus
+from django_flashcall.providers.locmem import Delivery, LocMemProvider
+from django_flashcall.words import AttemptStatus, Channel, ErrorCode, Purpose, VerificationStatus
 
 from .factories import AttemptFactory, PhoneFactory, PriceFactory, UserFactory, VerificationFactory
 
@@ -664,6 +664,65 @@ def test_a_malformed_code_costs_nothing(text: str, visitor: Visitor) -> None:
     assert verification.checks == 0
 
 
+@pytest.mark.parametrize(
+    ("fields", "code", "cause"),
+    [
+        ({"checks": 3}, "exhausted", "No tries are left for this call."),
+        ({"status": VerificationStatus.CANCELED}, "canceled", "was used, or the call was given up"),
+        (
+            {"status": VerificationStatus.APPROVED, "approved_at": NOON},
+            "approved",
+            "was used, or the call was given up",
+        ),
+        (
+            {"status": VerificationStatus.APPROVED, "approved_at": NOON, "consumed_at": NOON},
+            "used",
+            "was used, or the call was given up",
+        ),
+        ({"expires_at": NOON}, VerificationEnded.code, str(VerificationEnded())),
+    ],
+    ids=["exhausted", "canceled", "approved", "used", "expired"],
+)
+def test_what_ended_a_verification_is_said(
+    fields: dict[str, Any],
+    code: str,
+    cause: str,
+    clock: time_machine.Traveller,
+    visitor: Visitor,
+) -> None:
+    verification = VerificationFactory(**{"created_at": NOON - timedelta(minutes=1)} | fields)
+    AttemptFactory(verification=verification, created_at=NOON - timedelta(minutes=1))
+    with pytest.raises(VerificationEnded) as caught:
+        services.check_code(verification, "1234", visitor=visitor)
+    assert caught.value.code == code
+    assert cause in str(caught.value)
+
+
+class WithOwnSms(LocMemProvider):
+    """Sends an SMS without a call before it."""
+
+    sms_needs_call = False
+
+
+@pytest.mark.parametrize("held", [["flash_call"], ["flash_call", "voice"]])
+def test_a_start_takes_the_first_channel_that_is_possible(
+    held: list[str], flashcall: Any, clock: time_machine.Traveller
+) -> None:
+    flashcall(PROVIDER=f"{__name__}.{WithOwnSms.__name__}")
+    phone = PhoneFactory(number=NUMBER)
+    for channel in held:
+        AttemptFactory(
+            verification__phone=phone,
+            verification__created_at=NOON - timedelta(hours=2),
+            created_at=NOON - timedelta(hours=2),
+            channel=channel,
+            status=AttemptStatus.REJECTED,
+            code="",
+            error_code=ErrorCode.NUMBER_IN_SPAM_LIST,
+        )
+    assert start().attempts.get().channel == ["flash_call", "voice", "sms"][len(held)]
+
+
 def test_three_wrong_codes_end_it_for_the_right_one_too(
     outbox: list[Delivery], visitor: Visitor
 ) -> None:
@@ -912,10 +971,13 @@ def test_a_decoy_answers_like_a_real_verification(
     assert real == decoy
 
 
-def test_a_decoy_calls_nobody_and_costs_nothing(flashcall: Any, outbox: list[Delivery]) -> None:
+@pytest.mark.parametrize("purpose", [Purpose.LOGIN, "".join(["log", "in"])], ids=["ours", "text"])
+def test_a_decoy_calls_nobody_and_costs_nothing(
+    purpose: str, flashcall: Any, outbox: list[Delivery]
+) -> None:
     flashcall(SIGN_UP=False)
     PriceFactory(amount=Decimal("0.50"))
-    verification = start()
+    verification = start(purpose=purpose)
     attempt = verification.attempts.get()
     assert verification.is_decoy
     assert not outbox
@@ -1070,10 +1132,11 @@ def test_a_wrong_code_is_a_failed_login_with_a_masked_number(
     assert failed["request"] is request
 
 
+@pytest.mark.parametrize("purpose", [Purpose.CONFIRM, Purpose.SECOND_STEP])
 def test_a_wrong_code_of_another_purpose_is_no_failed_login(
-    heard: list[dict[str, Any]], outbox: list[Delivery], visitor: Visitor
+    purpose: str, heard: list[dict[str, Any]], outbox: list[Delivery], visitor: Visitor
 ) -> None:
-    verification = start(purpose=Purpose.CONFIRM)
+    verification = start(purpose=purpose)
     with pytest.raises(WrongCode):
         services.check_code(verification, other_than(*outbox), visitor=visitor)
     assert user_login_failed not in [said["signal"] for said in heard]
@@ -1082,9 +1145,9 @@ def test_a_wrong_code_of_another_purpose_is_no_failed_login(
 def test_a_cancellation_is_told_once(heard: list[dict[str, Any]]) -> None:
     verification = start()
     heard.clear()
-    services.cancel(verification)
-    services.cancel(verification)
-    assert [said["signal"] for said in heard] == [signals.verification_canceled]
+    for _ in range(2):
+        services.cancel(verification)
+        assert [said["signal"] for said in heard] == [signals.verification_canceled]
 
 
 def test_a_resend_is_told_when_its_call_is_placed(

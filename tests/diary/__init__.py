@@ -1,0 +1,1 @@
+"""An app of a site's own, whose rows name ours."""
