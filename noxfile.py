@@ -21,6 +21,21 @@ PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
 REDIS = os.environ.get("FLASHCALL_TEST_REDIS", "redis://127.0.0.1:6379/15")
 PAIRS = [("3.11", "5.2"), ("3.12", "6.0"), ("3.13", "6.1")]
 MEASURED = "5.2"
+MUTATION = """
+[cosmic-ray]
+module-path = "django_flashcall/{module}.py"
+test-command = "python -m pytest -q -x -p no:cacheprovider tests/test_{module}.py"
+timeout = 120.0
+excluded-modules = []
+
+[cosmic-ray.distributor]
+name = "local"
+
+[cosmic-ray.filters.operators-filter]
+exclude-operators = ['core/ReplaceBinaryOperator_(?!{slips})']
+"""
+#: The operators that a hand mistakes for each other; the others fail with a ``TypeError``.
+SLIPS = "Add_Sub|Sub_Add|Mul_Add|Div_Mul|BitOr_BitAnd|BitAnd_BitOr"
 
 
 @nox.session
@@ -45,6 +60,38 @@ def postgresql(session: nox.Session, django: str) -> None:
 def mariadb(session: nox.Session, django: str) -> None:
     """Run the suite on MariaDB."""
     run_suite(session, "pytest", django=django, database="mariadb", group="mariadb")
+
+
+@nox.session(python="3.12")
+@nox.parametrize("database", ["sqlite", "postgresql", "mariadb"])
+def races(session: nox.Session, database: str) -> None:
+    """Hold each race five times, with sixteen threads, and once over gunicorn."""
+    hold_races(session, database=database, rounds=5, threads=16)
+
+
+@nox.session(python="3.12", default=False)
+@nox.parametrize("database", ["sqlite", "postgresql", "mariadb"])
+def storm(session: nox.Session, database: str) -> None:
+    """Hold each race twenty times, with fifty threads: for a night, not for each commit."""
+    hold_races(session, database=database, rounds=20, threads=50)
+
+
+@nox.session(python="3.12", default=False)
+@nox.parametrize("module", ["codes", "limits", "services", "querysets", "purging"])
+def mutation(session: nox.Session, module: str) -> None:
+    """Break a module in every small way, and list what its tests do not notice: for a night."""
+    session.install("-e", ".[test]", "django~=6.0.0", *dependencies("mutation"))
+    with TemporaryDirectory() as scratch:
+        # A copy, for the module is broken where it stands.
+        copy = shutil.copytree(ROOT, f"{scratch}/copy", ignore=shutil.ignore_patterns(".*"))
+        Path(scratch, "mutation.toml").write_text(MUTATION.format(module=module, slips=SLIPS))
+        with session.chdir(copy):
+            session.env["PYTHONPATH"] = copy
+            plan = (f"{scratch}/mutation.toml", f"{scratch}/mutation.sqlite")
+            session.run("cosmic-ray", "init", *plan)
+            session.run("cr-filter-operators", *reversed(plan))
+            session.run("cosmic-ray", "exec", *plan)
+            session.run("cr-report", "--show-diff", "--surviving-only", plan[1])
 
 
 @nox.session(python="3.13")
@@ -151,6 +198,14 @@ def run_suite(
     if "redis>=5" in tools:
         env["FLASHCALL_TEST_REDIS"] = REDIS
     session.run(*command, report, *session.posargs, env=env)
+
+
+def hold_races(session: nox.Session, *, database: str, rounds: int, threads: int) -> None:
+    """Run the races only, on a database, between threads and between processes."""
+    session.env["FLASHCALL_TEST_ROUNDS"] = str(rounds)
+    session.env["FLASHCALL_TEST_THREADS"] = str(threads)
+    racing = ("pytest", "-m", "races or served")
+    run_suite(session, *racing, django="6.0", database=database, group="races", label="races")
 
 
 def check_catalogue(session: nox.Session, catalogue: Path, fresh: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,15 +16,17 @@ from django_flashcall.door import Visitor
 from django_flashcall.providers import locmem
 from django_flashcall.simulator.testing import RunningSimulator, running_simulator
 from django_flashcall.words import Channel
-from tests import wire
+from tests import canary, wire
+from tests.racing import ROUNDS
 
 pytest_plugins = ["django_flashcall.contrib.pytest"]
 
 
-#: More digits in a row than a price, an id or a time has.
-NUMBER = re.compile(r"[0-9]{10}")
-#: The providers' key wherever the tests give one that matters.
-KEY = "canary-key"
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Hold each race as often as FLASHCALL_TEST_ROUNDS says."""
+    if ROUNDS > 1 and metafunc.definition.get_closest_marker("races"):
+        metafunc.fixturenames.append("race_round")
+        metafunc.parametrize("race_round", range(ROUNDS))
 
 
 @pytest.fixture(autouse=True)
@@ -43,28 +44,19 @@ def clean_slate() -> Iterator[None]:
     locmem.outbox.clear()
 
 
-class Canary(logging.Handler):
-    """Hears all that is logged, and keeps what must not be: a number in full, or a key."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.song: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Look at one line, with its traceback if it has one."""
-        line = logging.Formatter("%(name)s %(message)s").format(record)
-        if (record.name.startswith("django_flashcall.") and NUMBER.search(line)) or KEY in line:
-            self.song.append(line)
-
-
 @pytest.fixture(autouse=True)
-def canary() -> Iterator[None]:
-    """Fail the test in which a number or the key is logged, whatever else it is about."""
-    canary = Canary()
-    logging.getLogger().addHandler(canary)
+def listening(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail the test in which the canary sings, whatever else it is about."""
+    listener = canary.Listener()
+    canary.song.clear()
+    ours = logging.getLogger("django_flashcall")
+    logging.getLogger().addHandler(listener)
+    ours.setLevel(logging.INFO)
     yield
-    logging.getLogger().removeHandler(canary)
-    assert canary.song == []
+    ours.setLevel(logging.NOTSET)
+    logging.getLogger().removeHandler(listener)
+    dump = canary.dump() if request.node.get_closest_marker("django_db") else ()
+    assert [*canary.song, *canary.mails(), *dump] == []
 
 
 @pytest.fixture

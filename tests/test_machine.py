@@ -6,7 +6,8 @@ record is held against what the site promises.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -19,6 +20,7 @@ from django.contrib.auth import get_user_model
 from django.core.cache import cache
 from django.db.models import Sum
 from django.test import Client, override_settings
+from django.utils import timezone
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -29,15 +31,47 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from django_flashcall import services
+from django_flashcall import purging, services
 from django_flashcall.clock import day_of
 from django_flashcall.conf import get_settings
+from django_flashcall.exceptions import OutcomeUnknown
 from django_flashcall.models import Phone, Price, Usage, Verification, VerificationAttempt
-from django_flashcall.providers.locmem import outbox
-from django_flashcall.words import AttemptStatus, VerificationStatus
+from django_flashcall.providers.base import Answer
+from django_flashcall.providers.locmem import LocMemProvider, outbox
+from django_flashcall.words import AttemptStatus, Channel, VerificationStatus
 
 NUMBERS = ("+79991234567", "+79997654321")
+#: Limits that so few steps can reach.
+DAILY_ATTEMPTS, DAILY_FAILED, MONTHLY_FAILED = 3, 4, 6
 BEGIN = datetime(2026, 3, 4, 9, 0, tzinfo=UTC)
+
+
+class Death(BaseException):
+    """The process is killed: nothing after this runs in it."""
+
+
+class Forgetful(LocMemProvider):
+    """Places the call, and may lose the answer, or the process."""
+
+    deaths = 0
+
+    def __init__(self, *, fault: str = "", **options: Any) -> None:
+        super().__init__(**options)
+        self.fault = fault
+
+    def flash_call(self, number: str, *, length: int, code: str = "") -> Answer:
+        """Choose codes that are the same each time that Hypothesis repeats what it did."""
+        code = f"{1237 * (len(outbox) + 1) % 10_000:04}"
+        return self._deliver(Channel.FLASH_CALL, number, code=code)
+
+    def _deliver(self, channel: Channel, number: str, *, code: str) -> Answer:
+        answer = super()._deliver(channel, number, code=code)
+        if self.fault == "lost":
+            raise OutcomeUnknown("lost on the way")
+        if self.fault == "dies":
+            Forgetful.deaths += 1
+            raise Death
+        return answer
 
 
 @dataclass
@@ -63,6 +97,11 @@ class Visitors(RuleBasedStateMachine):
         self.time = self.clock.start()
         self.tabs = [Tab(), Tab()]
         self.logins: Counter[str] = Counter()
+        self.gone: Counter[str] = Counter()
+        self.codes: defaultdict[str, list[tuple[str, datetime]]] = defaultdict(list)
+        Forgetful.deaths = 0
+        live.FLASHCALL = {**live.FLASHCALL, "OPTIONS": {}}
+        self.purged_until = BEGIN - timedelta(days=1000)
 
     def teardown(self) -> None:
         """Let the time go on."""
@@ -71,16 +110,27 @@ class Visitors(RuleBasedStateMachine):
     @rule(one=st.sampled_from([0, 1]), number=st.sampled_from(NUMBERS))
     def start(self, one: int, number: str) -> None:
         """Type a number."""
-        tab = self.tabs[one]
-        page: Any = tab.client.post("/phone/login/", {"number": number})
-        if page.status_code == 302:
-            tab.number, tab.url = number, page.url
+        tab, before = self.tabs[one], len(outbox)
+        with suppress(Death):
+            page: Any = tab.client.post("/phone/login/", {"number": number})
+            if page.status_code == 302:
+                tab.number, tab.url = number, page.url
+                self.remember_calls(tab, since=before)
 
     @rule(one=st.sampled_from([0, 1]), channel=st.sampled_from(["flash_call", "voice", "sms"]))
     def resend(self, one: int, channel: str) -> None:
         """Ask for another call, if there is a page with that button."""
-        if self.tabs[one].url:
-            self.tabs[one].client.post(self.tabs[one].url, {"channel": channel})
+        tab, before = self.tabs[one], len(outbox)
+        if tab.url:
+            with suppress(Death):
+                tab.client.post(tab.url, {"channel": channel})
+            self.remember_calls(tab, since=before)
+
+    def remember_calls(self, tab: Tab, *, since: int) -> None:
+        """Note which codes a page may be opened with, and until when."""
+        until = timezone.now() + get_settings().CODE_LIFETIME
+        assert all(call.number == tab.number for call in outbox[since:])
+        self.codes[tab.url] += [(call.code, until) for call in outbox[since:]]
 
     @rule(
         one=st.sampled_from([0, 1]),
@@ -91,16 +141,32 @@ class Visitors(RuleBasedStateMachine):
         tab = self.tabs[one]
         if not tab.url:
             return
-        tab.client.post(tab.url, {"code": self.code_for(tab, kind)})
+        typed = self.code_for(tab, kind)
+        tab.client.post(tab.url, {"code": typed})
         if "_auth_user_id" not in tab.client.session:
             return
         user = tab.client.session["_auth_user_id"]
         assert [phone.number for phone in Phone.objects.filter(user=user)] == [tab.number]
-        assert kind != "malformed"
+        now = timezone.now()
+        assert any(typed.endswith(code) and now < until for code, until in self.codes[tab.url])
         self.logins[tab.url] += 1
         tab.client.session.flush()
         tab.client.cookies.pop("sessionid", None)
         tab.url = ""
+
+    @rule(one=st.sampled_from([0, 1]))
+    def guess(self, one: int) -> None:
+        """Type wrong codes as long as the page takes them."""
+        for _ in range(get_settings().MAX_CHECKS):
+            self.enter(one, "wrong")
+
+    @rule(one=st.sampled_from([0, 1]))
+    def enter_elsewhere(self, one: int) -> None:
+        """Type the right code of one browser's page in the other browser."""
+        tab, other = self.tabs[one], self.tabs[1 - one]
+        if tab.url:
+            other.client.post(tab.url, {"code": self.code_for(tab, "right")})
+            assert "_auth_user_id" not in other.client.session
 
     def code_for(self, tab: Tab, kind: str) -> str:
         """Return what somebody types who sees a phone, or somebody else's."""
@@ -116,7 +182,7 @@ class Visitors(RuleBasedStateMachine):
             "whole": f"+7 495 000 {right}",
         }[kind]
 
-    @rule(minutes=st.sampled_from([1, 2, 5, 6, 11, 60, 60 * 12, 60 * 24]))
+    @rule(minutes=st.sampled_from([1, 2, 5, 6, 11, 60, 60 * 12, 60 * 24, 60 * 24 * 91]))
     def wait(self, minutes: int) -> None:
         """Do nothing for a while."""
         self.time.shift(timedelta(minutes=minutes))
@@ -126,16 +192,36 @@ class Visitors(RuleBasedStateMachine):
         """Have the server's clock set back."""
         self.time.shift(-timedelta(seconds=seconds))
 
-    @rule(error_code=st.sampled_from(["", "", "not_enough_money", "number_not_valid"]))
-    def change_the_provider(self, error_code: str) -> None:
-        """Let the provider fail, or recover."""
-        live.FLASHCALL = {**live.FLASHCALL, "OPTIONS": {"error_code": error_code}}
+    @rule(
+        error_code=st.sampled_from(["", "", "not_enough_money", "number_not_valid"]),
+        fault=st.sampled_from(["", "", "lost", "dies"]),
+    )
+    def change_the_provider(self, error_code: str, fault: str) -> None:
+        """Let the provider fail, its answers be lost or kill the process, or all be well again."""
+        options = {"error_code": error_code, "fault": fault}
+        live.FLASHCALL = {**live.FLASHCALL, "OPTIONS": options}
+
+    @rule()
+    def purge(self) -> None:
+        """Forget what is old; what was called, spent and used stays counted."""
+        before = self.counts()
+        purging.purge(now=timezone.now())
+        self.gone += before - self.counts()
+        self.purged_until = max(self.purged_until, timezone.now() - get_settings().KEEP)
+
+    def counts(self) -> Counter[str]:
+        """Count what a purge takes away."""
+        used = Verification.objects.exclude(consumed_at=None).count()
+        return Counter(attempts=VerificationAttempt.objects.count(), used=used)
 
     @rule()
     def restart(self) -> None:
         """Restart all processes, with an empty cache, and sweep."""
         cache.clear()
+        self.time.shift(timedelta(minutes=1))
         services.sweep_attempts()
+        in_the_air = VerificationAttempt.objects.filter(status=AttemptStatus.REQUESTED)
+        assert not in_the_air.filter(sent_at__lte=timezone.now() - timedelta(minutes=1)).exists()
 
     @rule(one=st.sampled_from([0, 1]))
     @precondition(lambda self: any(tab.url for tab in self.tabs))
@@ -149,7 +235,7 @@ class Visitors(RuleBasedStateMachine):
         """No page logged in twice, and no approval was used that was not given."""
         assert all(count == 1 for count in self.logins.values())
         used = Verification.objects.exclude(consumed_at=None)
-        assert used.count() >= sum(self.logins.values())
+        assert used.count() + self.gone["used"] >= sum(self.logins.values())
         assert not used.exclude(status=VerificationStatus.APPROVED).exists()
 
     @invariant()
@@ -160,25 +246,31 @@ class Visitors(RuleBasedStateMachine):
         )
         asked: dict[Any, list[datetime]] = {}
         for phone, device, created_at in rows:
-            asked.setdefault((phone, device), []).append(created_at)
-        limit = get_settings().DAILY_ATTEMPTS
+            asked.setdefault((phone, device is None), []).append(created_at)
+        limit = DAILY_ATTEMPTS
         for times in asked.values():
             for first, last in zip(times, times[limit:], strict=False):
                 assert last - first >= timedelta(days=1)
 
     @invariant()
     def guesses_stay_within_their_quotas(self) -> None:
-        """No number is guessed at more often than all windows allow."""
+        """No number is guessed at more often in any day, or any month, than it may."""
+        windows = [(timedelta(days=1), DAILY_FAILED), (timedelta(days=30), MONTHLY_FAILED)]
         for phone in Phone.objects.all():
-            rows = phone.verifications.filter(device=None)
-            wrong = sum(row.checks - (row.approved_at is not None) for row in rows)
-            days = max((max(r.created_at for r in rows) - BEGIN).days, 0) + 1 if rows else 1
-            assert wrong <= get_settings().MONTHLY_FAILED_CHECKS * (days // 30 + 2)
+            guessed = [
+                (row.created_at, row.checks - (row.approved_at is not None))
+                for row in phone.verifications.filter(device=None)
+            ]
+            for window, limit in windows:
+                for begin, _ in guessed:
+                    wrong = [n for at, n in guessed if begin <= at < begin + window]
+                    assert sum(wrong) <= limit
 
     @invariant()
-    def no_call_is_left_in_the_air(self) -> None:
-        """Whatever happens, it is known what became of each call."""
-        assert not VerificationAttempt.objects.filter(status=AttemptStatus.REQUESTED).exists()
+    def only_death_leaves_a_call_in_the_air(self) -> None:
+        """Whatever else happens, it is known what became of each call."""
+        in_the_air = VerificationAttempt.objects.filter(status=AttemptStatus.REQUESTED)
+        assert in_the_air.count() <= Forgetful.deaths
 
     @invariant()
     def money_is_conserved(self) -> None:
@@ -187,12 +279,12 @@ class Visitors(RuleBasedStateMachine):
         for attempt in VerificationAttempt.objects.all():
             spent[day_of(attempt.created_at)] += attempt.cost
         days = {row.since: row.spent for row in Usage.objects.filter(scope="")}
-        assert {day: cost for day, cost in spent.items() if cost} == {
-            day: cost for day, cost in days.items() if cost
-        }
+        whole = {day for day in {*spent, *days} if day > self.purged_until}
+        assert all(spent[day] == days.get(day, 0) for day in whole)
         placed = Usage.objects.filter(scope="").aggregate(sum=Sum("attempts"))["sum"] or 0
-        assert placed == VerificationAttempt.objects.count()
+        assert placed == VerificationAttempt.objects.count() + self.gone["attempts"]
         assert len(outbox) <= placed
+        assert sum(days.values()) >= Decimal("0.35") * len(outbox)
 
     @invariant()
     def no_code_is_in_the_record(self) -> None:
@@ -203,7 +295,15 @@ class Visitors(RuleBasedStateMachine):
 
 @pytest.mark.django_db
 def test_nothing_that_visitors_do_breaks_a_promise() -> None:
-    with override_settings(FLASHCALL={**live.FLASHCALL, "RATES": {}}):
+    forgetful = f"{__name__}.{Forgetful.__name__}"
+    keys = {
+        "PROVIDER": forgetful,
+        "RATES": {},
+        "DAILY_ATTEMPTS": DAILY_ATTEMPTS,
+        "DAILY_FAILED_CHECKS": DAILY_FAILED,
+        "MONTHLY_FAILED_CHECKS": MONTHLY_FAILED,
+    }
+    with override_settings(FLASHCALL=live.FLASHCALL | keys):
         run_state_machine_as_test(
             Visitors,
             settings=settings(
