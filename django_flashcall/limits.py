@@ -188,7 +188,8 @@ def insert_windows(number: str, *, now: datetime) -> None:
 
     Inserted inside it, two first calls of a day would deadlock on MariaDB.
     """
-    scopes = [("", day_of(now)), (_block(number), hour_of(now))]
+    # In the order in which claims lock them: the day first would deadlock with a claim, too.
+    scopes = [(_block(number), hour_of(now)), ("", day_of(now))]
     rows = [Usage(scope=scope, since=since) for scope, since in scopes]
     Usage.objects.bulk_create(rows, ignore_conflicts=True)
 

@@ -160,6 +160,7 @@ def check_code(verification: Verification, code: str, *, visitor: Visitor) -> Ve
     # SECURITY: only now, with the check committed, is anything compared.
     if not codes.matches(guesses, live, number=verification.number, key=verification.key):
         raise _wrong_code(verification, visitor=visitor)
+    now = timezone.now()  # what waited for the database may have come too late
     if not _approve(verification, now=now):
         raise _ended(verification, now=now)
     verification.status, verification.approved_at = VerificationStatus.APPROVED, now

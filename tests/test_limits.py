@@ -200,6 +200,12 @@ def test_a_day_begins_with_nothing_spent() -> None:
     assert limits.ensure_windows(NUMBER, now=NOW) == 0
 
 
+def test_rows_are_inserted_in_the_order_in_which_claims_lock_them() -> None:
+    limits.insert_windows(NUMBER, now=NOW)
+    inserted = Usage.objects.order_by("pk").values_list("scope", flat=True)
+    assert list(inserted) == ["+7999123", ""]
+
+
 def test_a_claim_counts_the_call_and_its_estimate() -> None:
     claim("0.35")
     claim()

@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 import time_machine
 from django.contrib.auth.signals import user_login_failed
-from django.db import transaction
+from django.db import connection, transaction
 from django.dispatch import Signal
 from django.test import RequestFactory
 from django.utils import timezone
@@ -397,6 +397,26 @@ def test_a_form_that_found_all_lines_busy_can_be_sent_again(
     flashcall(LINES=2)
     assert start(key=key) == start(key=key)
     assert len(outbox) == 1
+
+
+def test_a_code_that_waited_for_the_database_until_it_expired_opens_nothing(
+    clock: time_machine.Traveller, outbox: list[Delivery], visitor: Visitor
+) -> None:
+    verification = start()
+    counts = iter((False, True))
+
+    def wait(execute: Any, sql: str, *statement: Any) -> Any:
+        # Two rows change: the check is counted, and then the verification approved.
+        if sql.startswith("UPDATE") and not next(counts):
+            answer = execute(sql, *statement)
+            clock.move_to(verification.expires_at)
+            return answer
+        return execute(sql, *statement)
+
+    with connection.execute_wrapper(wait), pytest.raises(VerificationEnded):
+        services.check_code(verification, outbox[0].code, visitor=visitor)
+    verification.refresh_from_db()
+    assert (verification.checks, verification.approved_at) == (1, None)
 
 
 def test_a_resend_while_all_lines_are_busy_costs_no_attempt(
