@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import nox
+from filelock import FileLock  # comes with nox
 
 nox.needs_version = ">=2025.5"
 nox.options.error_on_missing_interpreters = True
@@ -20,7 +21,12 @@ PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
 
 REDIS = os.environ.get("FLASHCALL_TEST_REDIS", "redis://127.0.0.1:6379/15")
 PAIRS = [("3.11", "5.2"), ("3.12", "6.0"), ("3.13", "6.1")]
-MEASURED = "5.2"
+MEASURED, STRICT = "5.2", "6.1"
+#: Held while something is built in this folder: both lanes of .ci/run do so.
+BUILDING = FileLock(ROOT / ".nox" / "building.lock")
+#: Sessions on one database server, which share it one after the other, and those for a night;
+#: .ci/run lets the others run beside the first.
+DATABASES, NIGHT = ["databases"], ["night"]
 MUTATION = """
 [cosmic-ray]
 module-path = "django_flashcall/{module}.py"
@@ -41,46 +47,51 @@ SLIPS = "Add_Sub|Sub_Add|Mul_Add|Div_Mul|BitOr_BitAnd|BitAnd_BitOr"
 @nox.session
 @nox.parametrize("python,django", PAIRS)
 def tests(session: nox.Session, django: str) -> None:
-    """Run the suite on SQLite, and measure it on the oldest pair."""
-    if django != MEASURED:
-        return run_suite(session, "pytest", django=django)
-    run_suite(session, "coverage", "run", "-m", "pytest", django=django, group="coverage")
-    session.notify("coverage")
+    """Run the suite on SQLite; measure it on the oldest pair, and be strict on the newest."""
+    if django == MEASURED:
+        run_suite(session, "coverage", "run", "-m", "pytest", django=django, group="coverage")
+        session.notify("coverage")
+    elif django == STRICT:
+        # Every warning is an error, those of start-up and of unclosed files too.
+        strictly = ("python", "-X", "dev", "-W", "error", "-m", "pytest")
+        run_suite(session, *strictly, django=django)
+    else:
+        run_suite(session, "pytest", django=django)
 
 
-@nox.session(python="3.12")
+@nox.session(python="3.12", tags=DATABASES)
 @nox.parametrize("django", ["6.0"])
 def postgresql(session: nox.Session, django: str) -> None:
     """Run the suite on PostgreSQL."""
     run_suite(session, "pytest", django=django, database="postgresql", group="postgresql")
 
 
-@nox.session(python="3.12")
+@nox.session(python="3.12", tags=DATABASES)
 @nox.parametrize("django", ["6.0"])
 def mariadb(session: nox.Session, django: str) -> None:
     """Run the suite on MariaDB."""
     run_suite(session, "pytest", django=django, database="mariadb", group="mariadb")
 
 
-@nox.session(python="3.12")
+@nox.session(python="3.12", tags=DATABASES)
 @nox.parametrize("database", ["sqlite", "postgresql", "mariadb"])
 def races(session: nox.Session, database: str) -> None:
     """Hold each race five times, with sixteen threads, and once over gunicorn."""
     hold_races(session, database=database, rounds=5, threads=16)
 
 
-@nox.session(python="3.12", default=False)
+@nox.session(python="3.12", default=False, tags=NIGHT)
 @nox.parametrize("database", ["sqlite", "postgresql", "mariadb"])
 def storm(session: nox.Session, database: str) -> None:
     """Hold each race twenty times, with fifty threads: for a night, not for each commit."""
     hold_races(session, database=database, rounds=20, threads=50)
 
 
-@nox.session(python="3.12", default=False)
+@nox.session(python="3.12", default=False, tags=NIGHT)
 @nox.parametrize("module", ["codes", "limits", "services", "querysets", "purging"])
 def mutation(session: nox.Session, module: str) -> None:
     """Break a module in every small way, and list what its tests do not notice: for a night."""
-    session.install("-e", ".[test]", "django~=6.0.0", *dependencies("mutation"))
+    install(session, ".[test]", "django~=6.0.0", *dependencies("mutation"))
     with TemporaryDirectory() as scratch:
         # A copy, for the module is broken where it stands.
         copy = shutil.copytree(ROOT, f"{scratch}/copy", ignore=shutil.ignore_patterns(".*"))
@@ -92,14 +103,6 @@ def mutation(session: nox.Session, module: str) -> None:
             session.run("cr-filter-operators", *reversed(plan))
             session.run("cosmic-ray", "exec", *plan)
             session.run("cr-report", "--show-diff", "--surviving-only", plan[1])
-
-
-@nox.session(python="3.13")
-@nox.parametrize("django", ["6.1"])
-def deprecations(session: nox.Session, django: str) -> None:
-    """Run the suite with every warning an error, those of start-up and of unclosed files too."""
-    strictly = ("python", "-X", "dev", "-W", "error", "-m", "pytest")
-    run_suite(session, *strictly, django=django, label="deprecations")
 
 
 @nox.session(python="3.12")
@@ -135,14 +138,14 @@ def floors(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Check the types."""
-    session.install("-e", ".[test]", *dependencies("types"))
+    install(session, ".[test]", *dependencies("types"))
     session.run("mypy")
 
 
 @nox.session
 def translations(session: nox.Session) -> None:
     """Check that every string is translated and that the compiled catalogues are the latest."""
-    session.install("-e", ".")
+    install(session, ".")
     for folder in (PACKAGE, ROOT / "example_project" / "example"):
         with TemporaryDirectory() as scratch:
             copy = Path(scratch, folder.name)
@@ -156,7 +159,7 @@ def translations(session: nox.Session) -> None:
 @nox.session
 def migrations(session: nox.Session) -> None:
     """Check that the models need no migration that is not there."""
-    session.install("-e", ".[test]")
+    install(session, ".[test]")
     check = ("makemigrations", "--check", "--dry-run")
     session.run("python", "-m", "django", *check, "--settings", "tests.settings")
     session.run("python", "example_project/manage.py", *check)
@@ -167,7 +170,8 @@ def wheel(session: nox.Session) -> None:
     """Build the wheel from the source archive, and use it where nothing else is installed."""
     session.install(*dependencies("wheel"))
     with TemporaryDirectory() as scratch:
-        session.run("python", "-m", "build", "--outdir", scratch)
+        with BUILDING:
+            session.run("python", "-m", "build", "--outdir", scratch)
         [built] = Path(scratch).glob("*.whl")
         check_contents(session, built)
         session.run("python", "-m", "venv", f"{scratch}/site")
@@ -181,6 +185,12 @@ def dependencies(group: str) -> tuple[str, ...]:
     return nox.project.dependency_groups(PYPROJECT, group)
 
 
+def install(session: nox.Session, package: str, *others: str) -> None:
+    """Install this package, ``.`` or ``.[test]``, to be edited, and others with it."""
+    with BUILDING:
+        session.install("-e", package, *others)
+
+
 def run_suite(
     session: nox.Session,
     *command: str,
@@ -191,7 +201,7 @@ def run_suite(
 ) -> None:
     """Run the suite by ``command`` and leave a report for ``.ci/summary.py``."""
     tools = dependencies(group) if group else ()
-    session.install("-e", ".[test]", f"django~={django}.0", *tools)
+    install(session, ".[test]", f"django~={django}.0", *tools)
     run = "-".join(filter(None, (f"python{session.python}", f"django{django}", database, label)))
     report = f"--junit-xml={REPORTS / run}.xml"
     env = {"FLASHCALL_TEST_DATABASE": database}

@@ -1,7 +1,7 @@
 """Sum up what CI ran; the last line has the totals.
 
 Usage: ``summary.py REPORTS``, the folder where the steps left ``steps.tsv`` (name, tab, exit code),
-``nox.json`` and a JUnit file ``<run>.xml`` of every run of the tests. In the totals each step
+``nox-*.json`` and a JUnit file ``<run>.xml`` of every run of the tests. In the totals each step
 counts as one more, so that a failure outside the tests shows there too.
 """
 
@@ -37,12 +37,10 @@ def read_steps(reports: Path) -> Iterator[tuple[str, str]]:
     for line in (reports / "steps.tsv").read_text().splitlines():
         name, code = line.split("\t")
         yield name, "passed" if code == "0" else "failed"
-    sessions = reports / "nox.json"
-    if not sessions.exists():
-        return
-    for session in json.loads(sessions.read_text())["sessions"]:
-        name = session["signatures"][0] if session["signatures"] else session["name"]
-        yield name, "passed" if session["result"] == "success" else "failed"
+    for sessions in sorted(reports.glob("nox-*.json")):
+        for session in json.loads(sessions.read_text())["sessions"]:
+            name = session["signatures"][0] if session["signatures"] else session["name"]
+            yield name, "passed" if session["result"] == "success" else "failed"
 
 
 def read_tests(path: Path) -> tuple[Counter[str], Counter[str]]:

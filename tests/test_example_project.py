@@ -66,7 +66,7 @@ class Demo:
 
 
 @pytest.fixture
-def demo(tmp_path: Path) -> Iterator[Demo]:
+def demo(tmp_path: Path, interruptible: None) -> Iterator[Demo]:
     folder = tmp_path / "example_project"
     shutil.copytree(EXAMPLE, folder, ignore=shutil.ignore_patterns("*.sqlite3*"))
     demo = Demo(folder)

@@ -31,7 +31,7 @@ execute_from_command_line(["manage.py", "flashcall_simulator", *sys.argv[1:]])
 
 
 @pytest.fixture
-def process() -> Iterator[subprocess.Popen[str]]:
+def process(interruptible: None) -> Iterator[subprocess.Popen[str]]:
     """Run the command in a site whose URLs and middleware do not even exist."""
     started = subprocess.Popen(
         [sys.executable, "-u", "-c", RUN, "--port", "0"],
