@@ -1,4 +1,5 @@
-"""Notes in the visitor's session: when he logged in or proved his number, who he may become."""
+"""Notes in the visitor's session: when he logged in or proved his number, who he may become, and
+what the next page has to tell him."""
 
 from __future__ import annotations
 
@@ -13,6 +14,7 @@ from django.utils.crypto import constant_time_compare
 
 NOTES_KEY = "flashcall_notes"
 HELD_KEY = "flashcall_held"
+TOLD_KEY = "flashcall_told"
 
 #: What is noted: any login, and a proof of the number.
 LOGIN, PROOF = "login", "proof"
@@ -86,3 +88,16 @@ def held_page(request: HttpRequest) -> str:
     """Return where the password was asked for in this session, even if it is long ago."""
     page: str = request.session.get(HELD_KEY, {}).get("page", "")
     return page
+
+
+def tell(request: HttpRequest, text: str, *, page: str) -> None:
+    """Keep ``text`` for the next look at ``page``, so that looking again repeats nothing."""
+    request.session[TOLD_KEY] = {"page": page, "text": text}
+
+
+def told(request: HttpRequest, *, page: str) -> str:
+    """Return what is to be told on ``page``, once; empty if nothing is."""
+    if request.session.get(TOLD_KEY, {}).get("page") != page:
+        return ""
+    text: str = request.session.pop(TOLD_KEY)["text"]
+    return text

@@ -29,7 +29,7 @@ from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import FormView
 
-from . import door, limits, services
+from . import door, limits, notes, services
 from .clock import clock_time, end_time
 from .conf import get_login_redirect, get_session_cookie, get_settings
 from .decorators import NonAtomicMixin
@@ -156,12 +156,18 @@ class CodeView(NonAtomicMixin, RedirectURLMixin, FormView):
         return redirect(request.path)
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Check a code, call again, or give up."""
+        """Check a code, call again, or give up; the same click again does nothing."""
         if "cancel" in request.POST:
             return self.cancel()
+        if self._was_answered():
+            return self.here()
         if "channel" in request.POST:
             return self.resend(request.POST["channel"])
         return super().post(request, *args, **kwargs)
+
+    def here(self) -> HttpResponse:
+        """Show the page: what was posted to it is done, and reloading it does nothing again."""
+        return redirect(self.code_url_name, self.verification.key)
 
     def form_valid(self, form: CodeForm) -> HttpResponse:
         """Log in, and go where the visitor wanted to."""
@@ -186,17 +192,15 @@ class CodeView(NonAtomicMixin, RedirectURLMixin, FormView):
         return super().form_invalid(form)
 
     def resend(self, channel: str) -> HttpResponse:
-        """Have the number called again, unless the same click was answered already."""
-        here = redirect(self.code_url_name, self.verification.key)
-        if self._was_answered():
-            return here
+        """Have the number called again, or say on the page why there is no further call."""
         try:
             door.admit(self.request, door="start")
             services.resend(self.verification, visitor=self.visitor(), channel=channel)
         except FlashCallError as error:
             self.verification.refresh_from_db(fields=["attempt_count"])
-            return here if self._was_answered() else self.refused(error)
-        return here
+            if not self._was_answered():
+                notes.tell(self.request, str(error), page=self.request.path)
+        return self.here()
 
     def visitor(self) -> Visitor:
         """Return who asks."""
@@ -207,10 +211,6 @@ class CodeView(NonAtomicMixin, RedirectURLMixin, FormView):
         if self.verification.state(now=timezone.now()) == "pending":
             services.cancel(self.verification)
         return redirect(door.way_to(self.start_url_name, next_url=self.get_redirect_url()))
-
-    def refused(self, error: FlashCallError) -> HttpResponse:
-        """Say on the page why there is no further call."""
-        return self.render_to_response(self.get_context_data(form=self.unbound(), refusal=error))
 
     def unbound(self) -> CodeForm:
         """Return the form without what was posted to another button."""
@@ -261,6 +261,7 @@ class CodeView(NonAtomicMixin, RedirectURLMixin, FormView):
             **kwargs,
             **(self._over() if is_over else {}),
             verification=self.verification,
+            refusal=notes.told(self.request, page=self.request.path),
             number=phone.display if self.shows_number else phone.masked,
             shows_number=self.shows_number,
             attempt=attempts[-1],
@@ -299,9 +300,12 @@ class CodeView(NonAtomicMixin, RedirectURLMixin, FormView):
         }
 
     def _was_answered(self) -> bool:
-        """Tell whether the page that was posted knew of fewer calls than there are."""
-        posted = self.request.POST.get("attempt_count")
-        return posted is not None and posted != str(self.verification.attempt_count)
+        """Tell whether the page that was posted knew of fewer calls, or checks, than there are."""
+        now = {
+            "attempt_count": str(self.verification.attempt_count),
+            "checks": str(self.verification.checks),
+        }
+        return any(self.request.POST.get(name, count) != count for name, count in now.items())
 
 
 def _may_still_ring(attempt: VerificationAttempt, *, now: datetime) -> bool:

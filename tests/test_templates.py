@@ -340,3 +340,14 @@ def test_a_page_works_for_who_is_logged_in_already(browser: Browser, outbox: Out
     browser.ask(NUMBER)
 
     assert browser.answer(outbox[0].code).text.startswith("welcome phone-")
+
+
+def test_numbers_for_the_script_are_written_for_it(
+    browser: Browser, outbox: Outbox, flashcall: Any, settings: Any
+) -> None:
+    settings.USE_THOUSAND_SEPARATOR = True
+    flashcall(COOLDOWNS=[timedelta(minutes=20)])
+
+    page = browser.ask(NUMBER)
+
+    assert page.elements("p", **{"data-flashcall-wait": "1200"})

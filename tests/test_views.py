@@ -257,12 +257,13 @@ def test_a_session_cookie_that_is_rolled_back_gives_no_checks_back(
 ) -> None:
     settings.SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
     browser.ask(NUMBER)
-    code_page = browser.second_tab()
+    guess = browser.data("Continue", code=wrong(outbox[0].code))
+    del guess["checks"]  # which would tell that it was answered already
     cookie = browser.client.cookies["sessionid"].value
 
     for _ in range(4):
         browser.client.cookies["sessionid"] = cookie
-        code_page.second_tab().answer(wrong(outbox[0].code))
+        browser.client.post(browser.url, guess)
 
     assert the_verification().checks == 3
 
@@ -445,6 +446,47 @@ def test_the_code_page_of_a_finished_login_leads_on(browser: Browser, outbox: Ou
     browser.open(code_page)  # the back button
 
     assert browser.url == "/?a=1"
+
+
+def test_a_reload_of_a_wrong_code_costs_no_check(browser: Browser, outbox: Outbox) -> None:
+    browser.ask(NUMBER)
+    sent = browser.data("Continue", code=wrong(outbox[0].code))
+    browser.press("Continue", code=wrong(outbox[0].code))
+
+    reloaded = browser.client.post(browser.url, sent)
+
+    assert (reloaded.status_code, reloaded.url) == (302, browser.url)
+    assert the_verification().checks == 1
+    browser.open(browser.url)
+    browser.answer(outbox[0].code)
+    assert is_logged_in(browser)
+
+
+def test_a_reload_of_a_refused_call_calls_nobody(
+    browser: Browser, outbox: Outbox, clock: time_machine.Traveller
+) -> None:
+    browser.ask(NUMBER)
+    page = browser.press("Call again")
+    assert "We have just called this number." in page.text
+    assert browser.response.request["REQUEST_METHOD"] == "GET"
+
+    clock.shift(timedelta(minutes=2))
+    page = browser.open(browser.url)
+
+    assert "We have just called this number." not in page.text
+    assert len(outbox) == 1
+
+
+def test_what_a_page_has_to_tell_is_told_there_and_nowhere_else(
+    browser: Browser, outbox: Outbox, clock: time_machine.Traveller
+) -> None:
+    browser.ask(NUMBER)
+    other = browser.second_tab()
+    browser.client.post(browser.url, browser.data("Call again"))
+
+    other.ask("+79997654321")
+    assert "We have just called this number." not in other.page.text
+    assert "We have just called this number." in browser.open(browser.url).text
 
 
 def test_the_right_digits_sent_twice_lead_to_the_same_page(
@@ -1092,7 +1134,7 @@ def test_a_channel_that_is_none_is_refused(
     clock.shift(timedelta(minutes=2))
     data = browser.data("Call again") | {"channel": channel}
 
-    page = Page(browser.client.post(browser.url, data).content.decode())
+    page = Page(browser.client.post(browser.url, data, follow=True).content.decode())
 
     assert "This way of getting the code is not available now." in page.text
     assert len(outbox) == 1

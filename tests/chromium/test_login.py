@@ -152,6 +152,24 @@ def test_reloading_calls_nobody_and_costs_no_check(
     assert visitor.path == "/account/"
 
 
+@SCRIPTS
+def test_reloading_what_was_refused_costs_neither_check_nor_call(
+    arrive: Arrive, simulator: RunningSimulator, javascript: bool
+) -> None:
+    visitor = arrive(javascript=javascript)
+    visitor.ask()
+    visitor.answer(f"{(int(visitor.code()) + 1) % 10_000:04}")
+    visitor.page.reload()
+    assert Verification.objects.get().checks == 1
+    if not javascript:  # with a script the button waits
+        visitor.press("Call again")
+        visitor.wait(seconds=61)
+        visitor.page.reload()
+    assert len(simulator.calls) == 1
+    visitor.answer()
+    assert visitor.path == "/account/"
+
+
 def test_two_tabs_with_two_numbers_each_log_in_their_own(
     arrive: Arrive, simulator: RunningSimulator
 ) -> None:
