@@ -157,6 +157,16 @@ def is_known(number: str) -> bool:
 
 
 @sensitive_variables()
+def look_in_vain(phone: Phone) -> None:
+    """Look a number up in ``USER_PHONE_FIELD``, if ``is_known`` had no need to.
+
+    SECURITY: so that who holds a watch does not learn by the time who has an account.
+    """
+    if phone.user_id is not None or phone.changed_hands:
+        list(holders(phone.number)[:2])
+
+
+@sensitive_variables()
 def _has_user(accounts: PhoneAccounts, number: str) -> bool:
     try:
         return accounts.find_user(number) is not None

@@ -10,11 +10,13 @@ from __future__ import annotations
 import io
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -32,6 +34,7 @@ from .exceptions import NumberRefused
 from .models import Phone, Price, Usage, Verification, VerificationAttempt
 from .phone import mask, parse_number
 from .pricelist import PriceListError, read_prices, save_prices, write_prices
+from .transactions import repeat_on_deadlock
 
 NOTHING = Decimal(0)
 
@@ -241,6 +244,11 @@ class PhoneAdmin(ReadOnly, NumberColumn):
     show_full_result_count = False
     actions = ["block", "unblock", "release", "distrust"]
 
+    @transaction.non_atomic_requests  # a release has transactions of its own
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        """Show the list, or carry out an action."""
+        return super().changelist_view(request, extra_context)
+
     def has_block_permission(self, request: HttpRequest) -> bool:
         """Let those block who could change a number, were it not evidence."""
         return request.user.has_perm("django_flashcall.change_phone")
@@ -248,16 +256,18 @@ class PhoneAdmin(ReadOnly, NumberColumn):
     @admin.action(description=_("Block: never call these numbers"), permissions=["block"])
     def block(self, request: HttpRequest, phones: Any) -> None:
         """Refuse all calls to the chosen numbers."""
-        self._log(request, phones.filter(blocked_at=None), message="Blocked.")
-        count = phones.block(now=timezone.now())
+        free = list(phones.filter(blocked_at=None))
+        count = repeat_on_deadlock(partial(phones.block, now=timezone.now()))
+        self._log(request, free, message="Blocked.")
         text = ngettext("%d number was blocked.", "%d numbers were blocked.", count)
         self.message_user(request, text % count, messages.SUCCESS)
 
     @admin.action(description=_("Unblock: allow calls again"), permissions=["block"])
     def unblock(self, request: HttpRequest, phones: Any) -> None:
         """Allow calls to the chosen numbers again."""
-        self._log(request, phones.exclude(blocked_at=None), message="Unblocked.")
-        count = phones.unblock()
+        blocked = list(phones.exclude(blocked_at=None))
+        count = repeat_on_deadlock(phones.unblock)
+        self._log(request, blocked, message="Unblocked.")
         text = ngettext("%d number was unblocked.", "%d numbers were unblocked.", count)
         self.message_user(request, text % count, messages.SUCCESS)
 
@@ -266,9 +276,9 @@ class PhoneAdmin(ReadOnly, NumberColumn):
     )
     def release(self, request: HttpRequest, phones: Any) -> None:
         """Part the chosen numbers from their users, as when a carrier gave them to others."""
-        owned = phones.exclude(user=None)
+        owned = list(phones.exclude(user=None))
+        count = proofs.release_numbers(phones.exclude(user=None))
         self._log(request, owned, message="Released.")
-        count = proofs.release_numbers(owned)
         text = ngettext("%d number was released.", "%d numbers were released.", count)
         self.message_user(request, text % count, messages.SUCCESS)
 
@@ -277,8 +287,8 @@ class PhoneAdmin(ReadOnly, NumberColumn):
     )
     def distrust(self, request: HttpRequest, phones: Any) -> None:
         """Take the quotas of their own from the browsers that proved the chosen numbers."""
+        count = repeat_on_deadlock(partial(phones.distrust, now=timezone.now()))
         self._log(request, phones, message="Browsers distrusted.")
-        count = phones.distrust(now=timezone.now())
         text = ngettext(
             "Browsers of %d number are not trusted any more.",
             "Browsers of %d numbers are not trusted any more.",

@@ -67,12 +67,19 @@ def _is_first(key: str, *, every: timedelta) -> bool:
     now = timezone.now()
     if key in sounded and now - sounded[key] < every:
         return False
+    if _others_did(key, every=every):
+        return False
     sounded[key] = now
+    return True
+
+
+def _others_did(key: str, *, every: timedelta) -> bool:
+    """Tell whether another process has sounded this alarm, and say that this one does if not."""
     try:
-        is_first = cache.add(key, True, timeout=every.total_seconds())
+        # Some caches answer no where they fail: only what can be read back was there.
+        return not cache.add(key, True, timeout=every.total_seconds()) and cache.get(key) is True
     except Exception:
-        return True  # each cache has errors of its own
-    return is_first
+        return False  # each cache has errors of its own
 
 
 def _mail(subject: str, message: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from datetime import datetime
 
 from asgiref.sync import sync_to_async
 from django.contrib.auth.backends import ModelBackend
@@ -76,11 +77,16 @@ class PhoneBackend(PhoneAccounts, ModelBackend):
         is_staff = getattr(user, "is_staff", False) or getattr(user, "is_superuser", False)
         return is_staff and not get_settings().ALLOW_STAFF
 
-    @in_own_transaction(Verification)
     def _consume(self, verification: Verification) -> bool:
-        return Verification.objects.filter(pk=verification.pk).consume(
-            now=timezone.now(), purpose=Purpose.LOGIN
-        )
+        now = timezone.now()
+        is_mine = self._claim_login(verification, now=now)
+        verification.consumed_at = now if is_mine else verification.consumed_at
+        return is_mine
+
+    @in_own_transaction(Verification)
+    def _claim_login(self, verification: Verification, *, now: datetime) -> bool:
+        this = Verification.objects.filter(pk=verification.pk)
+        return this.consume(now=now, purpose=Purpose.LOGIN)
 
     @sensitive_variables()
     def _user_of(

@@ -31,7 +31,7 @@ from .words import Channel
 #: A code that people can still type from a missed call, and that no check of ours makes long.
 CODE_LENGTHS = range(4, 9)
 
-RATE = re.compile(r"[1-9]\d*/\d*[smhd]", re.ASCII)
+RATE = re.compile(r"[1-9]\d*/([1-9]\d*)?[smhd]", re.ASCII)
 
 #: A year of guessing at one number should not succeed more often.
 MAX_ODDS = 0.05
@@ -319,7 +319,8 @@ def odds_in_a_year(config: FlashCallSettings) -> float:
     # A year has parts of thirteen windows of thirty days, and each part may be used up.
     checks = min(365 * config.DAILY_FAILED_CHECKS, 13 * config.MONTHLY_FAILED_CHECKS)
     live = min(config.MAX_ATTEMPTS, config.DAILY_ATTEMPTS)
-    speaks = Channel.VOICE in config.CHANNELS and (live > 1 or len(config.CHANNELS) == 1)
+    # A verification may begin with any channel, where those before it are stopped.
+    speaks = Channel.VOICE in config.CHANNELS
     digits = min(config.CODE_LENGTH, SPOKEN_LENGTH) if speaks else config.CODE_LENGTH
     return float(1 - (1 - live / 10**digits) ** checks)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -36,6 +36,14 @@ def end_time(moment: datetime) -> str:
 def local_time(moment: datetime) -> datetime:
     """Return ``moment`` as the clock of whoever looks at the page shows it."""
     return _local(moment, zone=timezone.get_current_timezone())
+
+
+def stored_time(moment: datetime) -> datetime:
+    """Return ``moment`` as the site stores times; a naive one is of the default time zone."""
+    aware = timezone.make_aware(moment) if timezone.is_naive(moment) else moment
+    return (
+        aware.astimezone(UTC) if timezone.is_aware(timezone.now()) else timezone.make_naive(aware)
+    )
 
 
 def _local(moment: datetime, *, zone: tzinfo) -> datetime:

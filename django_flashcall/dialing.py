@@ -17,7 +17,14 @@ from django.views.decorators.debug import sensitive_variables
 
 from . import alarms, echoes, limits, lines
 from .codes import draw_code, is_code, make_digest
-from .exceptions import NotSent, OutcomeUnknown, ProviderError, ProviderRefused
+from .exceptions import (
+    ChannelUnavailable,
+    NotSent,
+    NumberRefused,
+    OutcomeUnknown,
+    ProviderError,
+    ProviderRefused,
+)
 from .limits import NOTHING
 from .models import VerificationAttempt
 from .phone import mask
@@ -46,9 +53,28 @@ def dial(attempt_id: int) -> None:
     """Ask the provider for the attempt with this id, if nobody has asked yet.
 
     Returns when the answer is recorded; whatever the provider does raises nothing. A number is
-    dialled once, even if a queue delivers the task twice.
+    dialled once, even if a queue delivers the task twice, and not at all if it was blocked, or the
+    price list forbids it, while the task waited.
     """
-    place(VerificationAttempt.objects.select_related("verification__phone").get(pk=attempt_id))
+    attempts = VerificationAttempt.objects.select_related("verification__phone")
+    attempt = attempts.filter(pk=attempt_id).first()
+    if attempt is None:
+        logger.warning("attempt=%s not dialled: purged meanwhile", attempt_id)
+    elif _is_forbidden(attempt):
+        logger.warning("attempt=%s not dialled: forbidden meanwhile", attempt_id)
+        abandon(attempt)
+    else:
+        place(attempt)
+
+
+@sensitive_variables()
+def _is_forbidden(attempt: VerificationAttempt) -> bool:
+    phone = attempt.verification.phone
+    try:
+        limits.estimate_price(phone.number, channel=attempt.channel, now=timezone.now())
+    except (ChannelUnavailable, NumberRefused):
+        return True
+    return phone.blocked_at is not None
 
 
 @sensitive_variables()
@@ -103,7 +129,8 @@ def _order(provider: BaseProvider, attempt: VerificationAttempt, *, code: str) -
         raise NotSent("nobody waits for it any more")
     if attempt.verification.is_decoy:
         # SECURITY: it takes as long, and fails as often, as a call: strangers hold a watch.
-        echoes.repeat(attempt.channel)
+        with lines.idle_line(attempt.channel):
+            echoes.repeat(attempt.channel)
         return Answer(id="decoy", price=NOTHING, code=code)
     with lines.line(attempt.channel, patience=provider.deadline), _heard(attempt.channel):
         answer = _call(provider, attempt, code=code)
@@ -212,7 +239,7 @@ def _cost(attempt: VerificationAttempt, *, fields: dict[str, Any]) -> Decimal:
 
 def abandon(attempt: VerificationAttempt) -> None:
     """Record that nobody dials ``attempt``, unless somebody has begun to."""
-    fields = _fields(attempt, outcome=NotSent("the dialer failed"))
+    fields = _fields(attempt, outcome=NotSent("nobody dials"))
     _keep(attempt, fields=fields, only={"sent_at": None})
 
 

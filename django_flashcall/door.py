@@ -43,13 +43,16 @@ LONGEST_URL = 500
 DEVICE_COOKIE = "flashcall_device"
 TRUSTED_FOR = timedelta(days=180)
 
+#: So many numbers are remembered of a browser, those proved last.
+TRUSTED = 5
+
 #: So many knocks in a row from one private address are a proxy, not a visitor.
 SUSPICIOUS = 100
 
 
 @dataclass(frozen=True, kw_only=True)
 class Device:
-    """A browser in which somebody has proved a number, and since when we know."""
+    """A browser to one number that somebody has proved in it, and when that was."""
 
     key: UUID
     phone_id: int
@@ -58,15 +61,15 @@ class Device:
 
 @dataclass(frozen=True, kw_only=True)
 class Visitor:
-    """Who asks: the address (empty if it is not known), the logged-in user, the browser if it has
-    proved a number before, the request.
+    """Who asks: the address (empty if it is not known), the logged-in user, the browser for each
+    number that was proved in it, the request.
 
     The request is there for Django's own signals, which want one.
     """
 
     address: str = ""
     user: AbstractBaseUser | None = None
-    device: Device | None = None
+    devices: tuple[Device, ...] = ()
     request: HttpRequest | None = field(default=None, repr=False, compare=False)
 
 
@@ -75,20 +78,25 @@ def visitor_of(request: HttpRequest) -> Visitor:
     user = getattr(request, "user", None)
     known = user if user is not None and user.is_authenticated else None
     return Visitor(
-        address=client_address(request), user=known, device=device_of(request), request=request
+        address=client_address(request), user=known, devices=devices_of(request), request=request
     )
 
 
-def device_of(request: HttpRequest) -> Device | None:
-    """Return which browser this is, if it has proved a number and nobody has changed its cookie."""
+def devices_of(request: HttpRequest) -> tuple[Device, ...]:
+    """Return which browser this is to each number that was proved in it, the latest last.
+
+    That is nothing if somebody has changed its cookie.
+    """
     try:
         told = signing.loads(
             request.COOKIES.get(DEVICE_COOKIE, ""), salt=DEVICE_COOKIE, max_age=TRUSTED_FOR
         )
-        issued_at = datetime.fromisoformat(told["at"])
-        return Device(key=UUID(told["key"]), phone_id=told["phone"], issued_at=issued_at)
-    except (signing.BadSignature, LookupError, ValueError, TypeError):
-        return None
+        return tuple(
+            Device(key=UUID(key), phone_id=phone_id, issued_at=datetime.fromisoformat(at))
+            for key, phone_id, at in told
+        )
+    except (signing.BadSignature, ValueError, TypeError):
+        return ()
 
 
 def trust(request: HttpRequest, response: HttpResponseBase, *, phone_id: int) -> None:
@@ -96,9 +104,12 @@ def trust(request: HttpRequest, response: HttpResponseBase, *, phone_id: int) ->
 
     What strangers use up of the number's does not keep its owner out here then.
     """
-    known = device_of(request)
-    key = known.key if known and known.phone_id == phone_id else uuid4()
-    told = {"key": str(key), "phone": phone_id, "at": timezone.now().isoformat()}
+    known = {device.phone_id: device for device in devices_of(request)}
+    before = known.pop(phone_id, None)
+    key = before.key if before else uuid4()
+    now = Device(key=key, phone_id=phone_id, issued_at=timezone.now())
+    latest = [*known.values(), now][-TRUSTED:]
+    told = [(str(one.key), one.phone_id, one.issued_at.isoformat()) for one in latest]
     response.set_cookie(
         DEVICE_COOKIE,
         signing.dumps(told, salt=DEVICE_COOKIE),
@@ -112,7 +123,8 @@ def trust(request: HttpRequest, response: HttpResponseBase, *, phone_id: int) ->
 def client_address(request: HttpRequest) -> str:
     """Return the client's address as django-ratelimit is told to find it, empty if it is none."""
     try:
-        address = ipaddress.ip_address(get_address(request).strip())
+        # Without a zone, which a forged header may make as long as it likes.
+        address = ipaddress.ip_address(get_address(request).strip().partition("%")[0])
     except ValueError:
         return ""
     mapped = getattr(address, "ipv4_mapped", None)
@@ -128,7 +140,7 @@ class Arrivals:
     def note(self, address: str) -> None:
         """Count how often in a row the same private address came."""
         # Without an address, as on a unix socket, all share one allowance as well.
-        is_private = not address or ipaddress.ip_address(address).is_private
+        is_private = not address or not ipaddress.ip_address(address).is_global
         self.count = self.count + 1 if is_private and address == self.address else int(is_private)
         self.address = address
         if self.count >= SUSPICIOUS:

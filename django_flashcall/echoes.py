@@ -15,7 +15,7 @@ from dataclasses import astuple, dataclass, field
 from django.core.cache import cache
 
 from .exceptions import NotSent, OutcomeUnknown, ProviderError, ProviderRefused
-from .words import ERRORS_OF_THE_ACCOUNT
+from .words import ERRORS_OF_THE_NUMBER
 
 #: So many calls are remembered.
 MEMORY = 16
@@ -45,10 +45,7 @@ heard: dict[str, deque[Echo]] = defaultdict(lambda: deque(maxlen=MEMORY))
 
 def note(channel: str, *, seconds: float, error: ProviderError | None = None) -> None:
     """Remember a call; a refusal of its number says nothing about others."""
-    is_of_the_number = isinstance(error, ProviderRefused) and (
-        error.error_code not in ERRORS_OF_THE_ACCOUNT
-    )
-    if is_of_the_number:
+    if isinstance(error, ProviderRefused) and error.error_code in ERRORS_OF_THE_NUMBER:
         return
     echoes = heard[channel]
     echoes.extend(echo for echo in _from_all(channel) if echo not in echoes)

@@ -156,6 +156,10 @@ class LimitReached(StartRefused):
     code = "limit"
 
 
+class BlockLimitReached(LimitReached):
+    """The numbers that differ from this one in the last digits only were called too often."""
+
+
 class LinesBusy(StartRefused):
     """As many calls are being placed as may be, or the provider does not answer for now."""
 

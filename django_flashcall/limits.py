@@ -22,6 +22,7 @@ from . import alarms
 from .clock import day_of, hour_of
 from .conf import get_settings
 from .exceptions import (
+    BlockLimitReached,
     ChannelCooling,
     ChannelUnavailable,
     CooldownActive,
@@ -118,6 +119,11 @@ def claim_number(phone: Phone, *, channel: str, now: datetime, device: UUID | No
         raise CooldownActive(retry_at=retry_at)
 
 
+def refuse_cooling(phone: Phone, *, channel: str, now: datetime) -> None:
+    """Raise ``ChannelCooling`` where the provider holds our calls to the number for spam."""
+    _refuse_cooling(VerificationAttempt.objects.recent(phone.pk, since=now - DAY, channel=channel))
+
+
 def grant_checks(phone: Phone, *, now: datetime, device: UUID | None = None) -> int:
     """Return how many codes may be tried for a new verification, under the lock of the number.
 
@@ -177,7 +183,7 @@ def watch_spending(spent_units: int, *, claimed: Decimal | None, now: datetime) 
     used = spent_units + to_units(claimed or NOTHING)
     percent = next((level for level in LEVELS if 100 * used >= level * to_units(cap)), None)
     if percent is not None:
-        about = f"{day_of(now).date()}.{percent}"
+        about = f"{day_of(now).date()}.{percent}.{cap}"
         alarms.sound(Alarm.SPENDING, every=DAY, about=about, percent=percent)
 
 
@@ -203,7 +209,7 @@ def claim_shared(number: str, *, cost: Cost, now: datetime, device: UUID | None 
     config = get_settings()
     day, hour = _windows(number, now=now)
     if not device and not hour.claim(max_attempts=config.BLOCK_HOURLY_ATTEMPTS):
-        raise LimitReached(retry_at=hour_of(now) + HOUR)
+        raise BlockLimitReached(retry_at=hour_of(now) + HOUR)
     claimed = day.claim(
         units=to_units(cost.taken or NOTHING),
         room=to_units(cost.room or NOTHING),

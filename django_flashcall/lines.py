@@ -100,15 +100,30 @@ def line(channel: str, *, patience: timedelta = PAUSE) -> Iterator[None]:
     What the block raises tells how the provider does. While the one call that ends a pause waits
     for its answer, for ``patience`` at most, no other is let through.
     """
-    is_reserved = getattr(mine, "is_reserved", False)
-    if not (is_reserved or switchboard.take(limit=get_settings().LINES)):
-        raise NotSent("all lines are busy")
-    try:
+    with _held():
         may_ask = _ask_cache(lambda: _may_ask(channel, patience=patience))
         if may_ask is False:  # None: the cache is dead
             raise NotSent("the provider fails, calls are paused")
         with _observed(channel):
             yield
+
+
+@contextmanager
+def idle_line(channel: str) -> Iterator[None]:
+    """Hold a line for a decoy, which is refused when a call would be, and tells nothing."""
+    with _held():
+        if _ask_cache(lambda: cache.get(_key("pause", channel))):
+            raise NotSent("the provider fails, calls are paused")
+        yield
+
+
+@contextmanager
+def _held() -> Iterator[None]:
+    is_reserved = getattr(mine, "is_reserved", False)
+    if not (is_reserved or switchboard.take(limit=get_settings().LINES)):
+        raise NotSent("all lines are busy")
+    try:
+        yield
     finally:
         if not is_reserved:
             switchboard.give_back()

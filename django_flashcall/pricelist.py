@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, TextIO
 
@@ -14,6 +14,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from .clock import stored_time
 from .models import Price
 
 COLUMNS = ["prefix", "channel", "amount", "allowed", "valid_from"]
@@ -54,7 +55,7 @@ def read_prices(file: TextIO) -> list[Price]:
     text = file.read().removeprefix("\ufeff")
     head = text.partition("\n")[0]
     rows = csv.DictReader(text.splitlines(), delimiter=";" if ";" in head else ",")
-    names = [name.strip() for name in rows.fieldnames or []]
+    names = _names(rows)
     is_known = {"prefix", "amount"} <= set(names) <= set(COLUMNS)
     if not is_known or len(names) > len(set(names)):
         raise PriceListError([_at_line(1, _("name the columns: %s") % ", ".join(COLUMNS))])
@@ -63,6 +64,8 @@ def read_prices(file: TextIO) -> list[Price]:
     seen: set[tuple[Any, ...]] = set()
     now = timezone.now()
     for row in _whole(rows):
+        if not any(row.values()):
+            continue  # an empty line of a spreadsheet
         try:
             price = _read_row(row, now=now)
             _refuse_again(price, seen=seen)
@@ -93,6 +96,13 @@ def _save(price: Price) -> Price:
     return row
 
 
+def _names(rows: csv.DictReader[str]) -> list[str]:
+    try:
+        return [name.strip() for name in rows.fieldnames or []]
+    except csv.Error as error:
+        raise PriceListError([_at_line(1, str(error))]) from error
+
+
 def _whole(rows: csv.DictReader[str]) -> Iterator[dict[str, str]]:
     try:
         yield from rows
@@ -104,6 +114,8 @@ def _read_row(row: dict[str, str], *, now: datetime) -> Price:
     if None in row or None in row.values():
         raise ValueError(_("it has not as many columns as the first line"))
     cells = {name: (cell or "").strip() for name, cell in row.items()}
+    if not (cells["amount"] or cells.get("allowed")):
+        raise ValueError(_("it has no amount, and does not say whether calls are allowed"))
     digits = cells["prefix"].removeprefix("+")
     price = Price(
         prefix=f"+{digits}" if cells["prefix"] else "",
@@ -137,8 +149,7 @@ def _read_day(cell: str) -> datetime | None:
         moment = datetime.fromisoformat(cell)
     except ValueError as error:
         raise ValueError(_("“%s” is no day; write 2026-12-31") % cell) from error
-    moment = timezone.make_aware(moment) if timezone.is_naive(moment) else moment
-    return moment.astimezone(UTC)
+    return stored_time(moment)
 
 
 def _refuse_again(price: Price, *, seen: set[tuple[Any, ...]]) -> None:

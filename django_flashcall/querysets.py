@@ -79,8 +79,11 @@ class PhoneQuerySet(QuerySet[M]):
         return bool(self.filter(proved, user=user).update(verified_at=now))
 
     def bind(self, *, user: Any, now: datetime) -> bool:
-        """Make this number the one of ``user``, who proved it, unless another has meanwhile."""
-        free = Q(user=None) | Q(user=user) | Q(verified_at=None)
+        """Make this number the one of ``user``, who proved it, unless another has meanwhile.
+
+        Nor if it was released meanwhile: who had it before does not get it back by that.
+        """
+        free = Q(user=user) | Q(verified_at=None, released_at=None)
         return bool(self.filter(free).update(**_owned(user, now=now)))
 
     def claim_for(self, *, user: Any, now: datetime, dormant_since: datetime | None) -> bool:
@@ -277,7 +280,8 @@ class AttemptQuerySet(QuerySet[M]):
 
         A process that was killed between the request and the answer leaves such rows.
         """
-        unanswered = Q(sent_at__lte=now - deadline)
+        # A clock that was set back leaves some in the future, for which nobody waits any more.
+        unanswered = Q(sent_at__lte=now - deadline) | Q(sent_at__gt=now + deadline)
         never_sent = Q(sent_at=None, expires_at__lte=now)
         return self.filter(unanswered | never_sent, status=AttemptStatus.REQUESTED)
 

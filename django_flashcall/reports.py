@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from django.db.models import Count, Q
 
 from . import alarms
-from .models import Verification
+from .clock import hour_of
+from .models import Usage, Verification
 from .words import Alarm, VerificationStatus
 
 HOUR = timedelta(hours=1)
@@ -15,6 +16,9 @@ WEEK = timedelta(days=7)
 
 #: Fewer verifications of an hour say nothing.
 ENOUGH = 30
+
+#: The scope under which the hours stand in which the alarm sounded.
+SOUNDED = "conversion"
 
 
 def watch_conversion(*, now: datetime) -> None:
@@ -30,7 +34,14 @@ def watch_conversion(*, now: datetime) -> None:
     # approved / count <= approved_of_week / of_week / 2, without rounding
     if approved_of_week and 2 * approved * of_week <= approved_of_week * count:
         hour, week = 100 * approved // count, 100 * approved_of_week // of_week
-        alarms.sound(Alarm.CONVERSION, count=count, hour=hour, week=week)
+        if _is_first(now=now):
+            alarms.sound(Alarm.CONVERSION, count=count, hour=hour, week=week)
+
+
+def _is_first(*, now: datetime) -> bool:
+    """Tell whether the alarm has not sounded this hour: cron's processes forget, the row stays."""
+    _row, is_new = Usage.objects.get_or_create(scope=SOUNDED, since=hour_of(now))
+    return is_new
 
 
 def _approved(*, since: datetime, until: datetime) -> tuple[int, int]:

@@ -25,9 +25,10 @@ from django.views.decorators.debug import sensitive_variables
 
 from . import accounts, codes, dialing, limits, lines, signals
 from .conf import get_before_call, get_dialer, get_settings
-from .door import Device, Visitor
+from .door import Visitor
 from .exceptions import (
     AttemptsExhausted,
+    BlockLimitReached,
     CallDenied,
     ChallengeRequired,
     ChannelCooling,
@@ -152,16 +153,18 @@ def check_code(verification: Verification, code: str, *, visitor: Visitor) -> Ve
     if not attempts:
         raise VerificationEnded()  # purged meanwhile
     guesses = codes.read_code(code, lengths={attempt.code_length for attempt in attempts})
-    live = [attempt.code_digest for attempt in attempts if attempt.is_live(now=now)]
+    live = [attempt for attempt in attempts if attempt.is_live(now=now)]
     if not live and any(attempt.is_wanted(now=now) for attempt in attempts):
         raise CodeUnknown()
     if not live or not _claim_check(verification, now=now):
         raise _ended(verification, now=now)
     # SECURITY: only now, with the check committed, is anything compared.
-    if not codes.matches(guesses, live, number=verification.number, key=verification.key):
+    digests = [attempt.code_digest for attempt in live]
+    if not codes.matches(guesses, digests, number=verification.number, key=verification.key):
         raise _wrong_code(verification, visitor=visitor)
     now = timezone.now()  # what waited for the database may have come too late
-    if not _approve(verification, now=now):
+    is_late = not all(attempt.is_live(now=now) for attempt in live)
+    if is_late or not _approve(verification, now=now):
         raise _ended(verification, now=now)
     verification.status, verification.approved_at = VerificationStatus.APPROVED, now
     signals.verification_approved.send_robust(sender=Verification, verification=verification)
@@ -241,9 +244,7 @@ def _start(
 ) -> Verification:
     now = timezone.now()
     with _line(now=now):
-        order = _order_start(
-            number, purpose=purpose, channel=channel, device=visitor.device, now=now
-        )
+        order = _order_start(number, purpose=purpose, channel=channel, visitor=visitor, now=now)
         _ask_site(order, purpose=purpose, visitor=visitor)
         with _watched(order):
             begin = partial(_begin, purpose=purpose, visitor=visitor, key=key)
@@ -260,21 +261,26 @@ def _start(
 
 @sensitive_variables()
 def _order_start(
-    number: str, *, purpose: str, channel: str | None, device: Device | None, now: datetime
+    number: str, *, purpose: str, channel: str | None, visitor: Visitor, now: datetime
 ) -> Order:
     # Everything that may be refused without a row is refused before there is one.
     first = _first_channel(channel)
     lines.refuse_if_paused(first, now=now)
     price = limits.estimate_price(number, channel=first, now=now)
-    is_decoy = _needs_decoy(number, purpose=purpose)
-    phone, spent = _known_phone(number, now=now)
+    # SECURITY: with sign-up off a refusal would tell a stranger who has an account. The decoy
+    # answers the same, calls nobody, and asks the database the same.
+    may_be_decoy = purpose == Purpose.LOGIN and not get_settings().SIGN_UP
+    is_decoy = may_be_decoy and not accounts.is_known(number)
+    phone, spent = _new_phone(number, now=now) if may_be_decoy else _known_phone(number, now=now)
+    if may_be_decoy:
+        accounts.look_in_vain(phone)
     return Order(
         phone=phone,
         channel=first,
         cost=_cost(price, is_decoy=is_decoy),
         spent_units=spent,
         is_decoy=is_decoy,
-        device=device.key if device and phone.trusts(device) else None,
+        device=next((one.key for one in visitor.devices if phone.trusts(one)), None),
         call=None,
         now=now,
     )
@@ -287,7 +293,10 @@ def _order_resend(verification: Verification, *, channel: str, now: datetime) ->
     if channel not in _channels(with_call=call is not None):
         raise ChannelUnavailable()
     lines.refuse_if_paused(channel, now=now)
-    phone = verification.phone
+    try:
+        phone = verification.phone
+    except Phone.DoesNotExist:
+        raise VerificationEnded() from None  # purged meanwhile
     price = limits.estimate_price(phone.number, channel=channel, now=now)
     return Order(
         phone=phone,
@@ -320,6 +329,8 @@ def _ask_site(
     hook = get_before_call()
     if hook is None:
         return
+    # Before it is asked: a challenge that was met must not be lost on a channel that is not used.
+    limits.refuse_cooling(order.phone, channel=order.channel, now=order.now)
     number = order.phone.number
     call = PlannedCall(
         number=number,
@@ -345,19 +356,12 @@ def _watched(order: Order) -> Iterator[None]:
     """Warn the operator of the day's money: by what was claimed, or could not be any more."""
     try:
         yield
+    except BlockLimitReached:
+        raise
     except LimitReached:
         limits.watch_spending(order.spent_units, claimed=order.cost.room, now=order.now)
         raise
     limits.watch_spending(order.spent_units, claimed=order.cost.taken, now=order.now)
-
-
-@sensitive_variables()
-def _needs_decoy(number: str, *, purpose: str) -> bool:
-    # SECURITY: with sign-up off a refusal would tell a stranger who has an account. The decoy
-    # answers the same and calls nobody.
-    if purpose != Purpose.LOGIN or get_settings().SIGN_UP:
-        return False
-    return not accounts.is_known(number)
 
 
 @sensitive_variables()
@@ -366,11 +370,19 @@ def _known_phone(number: str, *, now: datetime) -> tuple[Phone, int]:
     phones = limits.with_windows(Phone.objects.filter(number=number), number=number, now=now)
     phone: Any = phones.first()
     if phone is None:
+        return _new_phone(number, now=now)
+    if phone.spent_units is None or not phone.has_hour:
         limits.insert_windows(number, now=now)
-        _insert_phone(number)
-        phone = phones.get()
-    elif phone.spent_units is None or not phone.has_hour:
-        limits.insert_windows(number, now=now)
+    return phone, phone.spent_units or 0
+
+
+@sensitive_variables()
+def _new_phone(number: str, *, now: datetime) -> tuple[Phone, int]:
+    """Return the same of a number that has no row yet, or of which it must not show."""
+    limits.insert_windows(number, now=now)
+    _insert_phone(number)
+    phones = limits.with_windows(Phone.objects.filter(number=number), number=number, now=now)
+    phone: Any = phones.get()
     return phone, phone.spent_units or 0
 
 

@@ -44,8 +44,9 @@ guarded = method_decorator(
 )
 public = method_decorator(login_not_required, name="dispatch")
 
-#: The states in which nothing came of the call; a pending one may have no channel left.
-ENDED = ("pending", "expired", "exhausted")
+#: The states in which nothing came of the call; a pending one may have no channel left, and an
+#: approved one was not used, should the process have died meanwhile.
+ENDED = ("pending", "expired", "exhausted", "approved")
 
 METHODS = ["get", "head", "post", "options"]
 

@@ -89,6 +89,7 @@ class Visitor:
         [form] = [form for form in self.page.forms if button in form.buttons]
         url = f"{self.site.url}{form.action}" if form.action else self.url
         data = form.fields | typed | form.buttons[button]
+        data.pop("checks", None)  # who guesses does not say that the page was answered already
         self.text = self._read(self.session.post(url, data=data, timeout=60))
         return self.text
 

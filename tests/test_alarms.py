@@ -9,11 +9,13 @@ import django
 import pytest
 import time_machine
 from django.core import mail
+from django.core.cache import cache
+from django.core.cache.backends.locmem import LocMemCache
 from django.utils import timezone, translation
 
 from django_flashcall import alarms, limits, services
 from django_flashcall.door import Visitor
-from django_flashcall.exceptions import CooldownActive, LimitReached
+from django_flashcall.exceptions import BlockLimitReached, CooldownActive, LimitReached
 from django_flashcall.querysets import to_units
 from django_flashcall.signals import operator_alarm
 from django_flashcall.words import Alarm, ErrorCode, Purpose
@@ -193,3 +195,54 @@ def test_a_call_that_was_refused_for_something_else_has_used_no_money(
     with pytest.raises(CooldownActive):
         start()
     assert not heard
+
+
+@pytest.mark.django_db
+def test_a_block_that_is_used_up_has_used_no_money(flashcall: Any, heard: list[str]) -> None:
+    flashcall(DAILY_SPEND=Decimal("1"), BLOCK_HOURLY_ATTEMPTS=1)
+    PriceFactory(amount=Decimal("0.35"), valid_from=timezone.now())
+    start("+79991230001")
+    with pytest.raises(BlockLimitReached):
+        start("+79991230002")
+    assert not heard
+
+
+def test_a_cap_that_was_raised_is_told_of_again(flashcall: Any, heard: list[str]) -> None:
+    for cap in ("10", "1000"):
+        flashcall(DAILY_SPEND=Decimal(cap))
+        limits.watch_spending(to_units(Decimal(cap)), claimed=None, now=timezone.now())
+    assert len(heard) == 2
+
+
+class MuteCache(LocMemCache):
+    """A cache that fails without a word: what is put into it is not there, and it says no."""
+
+    def add(self, *args: Any, **kwargs: Any) -> bool:
+        return False
+
+    def get(self, key: Any, default: Any = None, version: Any = None) -> Any:
+        return default
+
+
+def test_a_cache_that_fails_in_silence_silences_no_alarm(
+    settings: Any, heard: list[str], clock: time_machine.Traveller
+) -> None:
+    settings.CACHES = {"default": {"BACKEND": "tests.test_alarms.MuteCache"}}
+    for _ in range(5):
+        alarms.sound(Alarm.NOT_ENOUGH_MONEY)
+        clock.shift(timedelta(hours=1))
+    assert len(heard) == 5
+
+
+def test_an_alarm_that_another_process_sounded_is_over_when_its_hour_is(
+    heard: list[str], clock: time_machine.Traveller
+) -> None:
+    alarms.sound(Alarm.NOT_ENOUGH_MONEY)
+    alarms.sounded.clear()  # as another process has it
+    clock.shift(timedelta(minutes=59))
+    alarms.sound(Alarm.NOT_ENOUGH_MONEY)
+    assert len(heard) == 1
+    clock.shift(timedelta(minutes=2))
+    cache.clear()  # the cache's own clock is not moved here
+    alarms.sound(Alarm.NOT_ENOUGH_MONEY)
+    assert len(heard) == 2

@@ -18,9 +18,9 @@ from django_flashcall.exceptions import CallDenied, ChallengeRequired
 from django_flashcall.models import Usage, Verification
 from django_flashcall.providers.locmem import Delivery
 from django_flashcall.services import PlannedCall
-from django_flashcall.words import Channel, Purpose, Verdict
+from django_flashcall.words import AttemptStatus, Channel, ErrorCode, Purpose, Verdict
 
-from .factories import PriceFactory
+from .factories import AttemptFactory, PriceFactory, VerificationFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -121,3 +121,17 @@ def test_keeps_a_resend_from_being_placed(
         services.resend(verification, visitor=VISITOR)
     verification.refresh_from_db()
     assert verification.attempt_count == len(outbox) == 1
+
+
+def test_is_asked_once_where_the_first_channel_is_not_used(outbox: list[Delivery]) -> None:
+    yesterday = timezone.now() - timedelta(hours=2)
+    AttemptFactory(
+        verification=VerificationFactory(phone__number=NUMBER, created_at=yesterday),
+        created_at=yesterday,
+        status=AttemptStatus.REJECTED,
+        error_code=ErrorCode.NUMBER_IN_SPAM_LIST,
+        code="",
+    )
+    start()
+    assert [call.channel for call in asked] == [Channel.VOICE]
+    assert [call.channel for call in outbox] == [Channel.VOICE]

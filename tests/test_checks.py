@@ -180,6 +180,7 @@ class TestSettings:
                     {"start": ["0/m"]},
                     {"start": ["10/0m x"]},
                     {"start": ["10/fortnight"]},
+                    {"start": ["10/0m"]},
                 ],
                 "a dict of lists",
             ),
@@ -345,6 +346,11 @@ class TestOdds:
         flashcall(CODE_LENGTH=6, CHANNELS=["flash_call", "sms"])
 
         assert odds_in_a_year(get_settings()) < 0.001
+
+    def test_are_of_the_spoken_code_wherever_a_call_may_begin_with_it(self, flashcall: Any) -> None:
+        flashcall(CODE_LENGTH=6, CHANNELS=["flash_call", "voice"], MAX_ATTEMPTS=1)
+
+        assert odds_in_a_year(get_settings()) == pytest.approx(1 - 0.9999 ** (13 * 13))
 
 
 @pytest.fixture

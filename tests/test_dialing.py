@@ -10,17 +10,18 @@ from typing import Any
 import pytest
 import time_machine
 from django.db import InternalError, connection, transaction
+from django.utils import timezone
 
 from django_flashcall import dialing, lines, services, signals
 from django_flashcall.codes import matches
 from django_flashcall.door import Visitor
 from django_flashcall.exceptions import NotSent, OutcomeUnknown, ProviderRefused, TransactionOpen
-from django_flashcall.models import Phone, Usage, VerificationAttempt
+from django_flashcall.models import Phone, Usage, Verification, VerificationAttempt
 from django_flashcall.providers.base import Answer
 from django_flashcall.providers.locmem import Delivery, LocMemProvider
 from django_flashcall.words import AttemptStatus, Channel, VerificationStatus
 
-from .factories import AttemptFactory, UsageFactory, VerificationFactory
+from .factories import AttemptFactory, PriceFactory, UsageFactory, VerificationFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -345,3 +346,42 @@ def test_a_provider_that_fails_again_and_again_is_left_alone(script: Any) -> Non
         Phone.objects.all().delete()
     assert dial(requested()).error_code == "not_sent"
     assert len(seen) == lines.FAILURES
+
+
+def test_a_task_whose_number_was_forbidden_meanwhile_calls_nobody(outbox: list[Delivery]) -> None:
+    attempt = requested()
+    PriceFactory(prefix="", allowed=False, valid_from=NOON)
+    with time_machine.travel(NOON + timedelta(minutes=1), tick=False):
+        dial(attempt)
+    assert (attempt.status, attempt.error_code) == (AttemptStatus.REJECTED, "not_sent")
+    assert attempt.cost == 0
+    assert not outbox
+
+
+def test_a_task_whose_number_was_blocked_meanwhile_calls_nobody(outbox: list[Delivery]) -> None:
+    attempt = requested()
+    Phone.objects.all().block(now=timezone.now())
+    assert dial(attempt).status == AttemptStatus.REJECTED
+    assert not outbox
+
+
+def test_a_task_whose_call_was_purged_meanwhile_does_nothing(outbox: list[Delivery]) -> None:
+    attempt = requested()
+    Verification.objects.all().delete()
+    dialing.dial(attempt.pk)
+    assert not outbox
+
+
+def test_a_decoy_for_which_no_line_is_free_fails_as_a_call_does(flashcall: Any) -> None:
+    flashcall(LINES=1)
+    with lines.line(Channel.FLASH_CALL):
+        attempt = dial(requested(verification__is_decoy=True))
+    assert (attempt.status, attempt.error_code) == (AttemptStatus.REJECTED, "not_sent")
+
+
+def test_a_decoy_during_a_pause_fails_as_a_call_does(script: Any) -> None:
+    script(OutcomeUnknown("ReadTimeout"))
+    for _ in range(lines.FAILURES):
+        dial(requested())
+        Phone.objects.all().delete()
+    assert dial(requested(verification__is_decoy=True)).error_code == "not_sent"

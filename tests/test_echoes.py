@@ -1,25 +1,32 @@
 from __future__ import annotations
 
+import re
 import statistics
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
+from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 import time_machine
 from django.core.cache import cache
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from django_flashcall import echoes
 from django_flashcall.exceptions import NotSent, OutcomeUnknown, ProviderError, ProviderRefused
-from django_flashcall.models import Phone, VerificationAttempt
+from django_flashcall.models import Phone, Verification, VerificationAttempt
 from django_flashcall.phone import display
 from django_flashcall.words import Channel, ErrorCode
 from tests import wire
 from tests.browser import Page
 
-from .factories import PhoneFactory, UserFactory
+from .factories import PhoneFactory, PriceFactory, UserFactory
 
 VOICE = Channel.VOICE
 MOBILGROUP = "django_flashcall.providers.mobilgroup.MobilgroupProvider"
@@ -160,3 +167,44 @@ def test_nobody_hears_from_a_provider_that_is_down_who_has_an_account(
     assert decoy.status == real.status == "unknown"
     assert "We could not find out whether the call" in pages[0]
     assert pages[0] == pages[1]
+
+
+@pytest.mark.parametrize("code", [ErrorCode.ANI_PHONE_NOT_VALID, "sms_is_switched_off"])
+def test_a_refusal_that_is_not_about_the_number_is_repeated(code: str) -> None:
+    echoes.note(VOICE, seconds=0, error=ProviderRefused(code))
+    with pytest.raises(ProviderRefused, match=code):
+        echoes.repeat(VOICE)
+
+
+# --- with an eye on the database ---------------------------------------------------------------
+
+
+def queued(attempt_id: int) -> None:
+    """Take a task, which nobody carries out."""
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("field", ["", "last_name"])
+@pytest.mark.parametrize("dialer", ["django_flashcall.dialing.dial", "tests.test_echoes.queued"])
+def test_the_database_is_asked_the_same_for_everybody(
+    field: str, dialer: str, flashcall: Any
+) -> None:
+    flashcall(SIGN_UP=False, RATES={}, USER_PHONE_FIELD=field, DIALER=dialer)
+    member = PhoneFactory(user=UserFactory()).number
+    former = PhoneFactory(verified_at=timezone.now(), released_at=timezone.now()).number
+    PriceFactory(amount=Decimal("0.35"), valid_from=timezone.now() - timedelta(hours=1))
+    asked = [statements_for(number) for number in (member, former, "+79051234567")]
+    assert asked[0] == asked[1] == asked[2]
+    assert Verification.objects.filter(is_decoy=True).count() == 2
+
+
+def statements_for(number: str) -> Counter[str]:
+    """Return how many there are of each kind of statement that a start takes."""
+    with CaptureQueriesContext(connection) as captured:
+        Client().post("/phone/login/", {"number": number})
+    return Counter(kind_of(query["sql"]) for query in captured.captured_queries)
+
+
+def kind_of(sql: str) -> str:
+    tables = re.findall(r'(?:FROM|INTO|UPDATE) [`"](\w+)', sql)
+    return " ".join([sql.partition(" ")[0], *tables])

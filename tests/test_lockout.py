@@ -182,3 +182,13 @@ def test_proving_ones_own_number_again_revokes_nothing(
     phones.claim_for(user=phones.get().user, now=phones.get().created_at, dormant_since=None)
     bomb(clock)
     assert log_in(owner, outbox)
+
+
+def test_a_browser_of_two_numbers_is_known_to_both(
+    owner: Client, outbox: Outbox, clock: Clock
+) -> None:
+    other = owner.post("/phone/login/", {"number": "+79997654321"})
+    owner.post(other.url, {"code": outbox[-1].code})
+    owner.post("/logout/")
+    bomb(clock)
+    assert log_in(owner, outbox)

@@ -16,6 +16,7 @@ from django.test import Client, RequestFactory
 from django.utils import timezone
 
 from django_flashcall.adoption import link, survey
+from django_flashcall.backends import PhoneBackend
 from django_flashcall.models import Phone
 from django_flashcall.proofs import release_numbers
 from django_flashcall.providers.locmem import Delivery
@@ -150,3 +151,28 @@ def test_an_adopted_claim_to_the_number_of_a_deleted_user_is_none(
     list(link(survey()))
     clock.shift(timedelta(minutes=2))
     assert log_in_by_phone(client, outbox) != attacker
+
+
+class Slow(PhoneBackend):
+    """Somebody else is quicker: the number is released while its login is under way."""
+
+    def find_user(self, number: str) -> Any:
+        """Find the user, and let the operator press the button."""
+        user = super().find_user(number)
+        release_numbers(Phone.objects.filter(number=number))
+        return user
+
+
+@pytest.mark.parametrize("proven", [True, False])
+def test_a_login_that_is_under_way_undoes_no_release(
+    proven: bool, client: Client, outbox: Outbox, flashcall: Any, settings: Any
+) -> None:
+    owner = get_user_model().objects.create_user("owner")
+    Phone.objects.create(number=NUMBER, user=owner, verified_at=timezone.now())
+    flashcall(USER_PHONES_PROVEN=proven)
+    settings.AUTHENTICATION_BACKENDS = ["tests.test_prehijacking.Slow"]
+
+    assert not log_in_by_phone(client, outbox).is_authenticated
+    phone = Phone.objects.get()
+    assert phone.user is None
+    assert phone.released_at is not None

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import io
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -108,6 +108,8 @@ def test_two_columns_are_enough() -> None:
         ("prefix,amount\n79x9,1\n", "Line 2: prefix: A prefix is a + and digits"),
         ("prefix,amount,channel\n7999,1,pigeon\n", "Line 2: channel:"),
         ("prefix,amount,allowed\n7999,1,perhaps\n", "Line 2: “perhaps” is neither"),
+        ("prefix,amount,channel\n7999,,sms\n", "Line 2: it has no amount, and does not say"),
+        ("prefix,amount," + "x" * 200_000, "Line 1: "),
         ("prefix,amount,valid_from\n7999,1,soon\n", "Line 2: “soon” is no day"),
         ("prefix,amount,valid_from\n7999,1,2026-02-30\n", "Line 2: “2026-02-30” is no day"),
         ("prefix,amount\n7999\n", "Line 2: it has not as many columns"),
@@ -202,3 +204,29 @@ def test_who_may_not_write_prices_imports_none(client: Client, django_user_model
     assert upload(client, b"prefix,amount\n7999,1\n").status_code == 403
     assert client.get(f"{ADMIN}/export/").status_code == 403
     assert not Price.objects.exists()
+
+
+@pytest.mark.parametrize("line", [",,,,", ";;;;"])
+def test_an_empty_line_of_a_spreadsheet_is_no_row(line: str) -> None:
+    head = line[0].join(["prefix", "channel", "amount", "allowed", "valid_from"])
+    row = line[0].join(["7999", "sms", "1", "no", ""])
+    [read_back] = read(f"{head}\n{row}\n{line}\n")
+    assert read_back["prefix"] == "+7999"
+
+
+def test_an_empty_line_lifts_no_ban() -> None:
+    PriceFactory(prefix="", allowed=False, valid_from=NOW - timedelta(days=1))
+    save_prices(read_prices(io.StringIO("prefix,amount,allowed\n7999,1,\n,,\n")))
+    assert not Price.objects.filter(prefix="", allowed=True).exists()
+
+
+NAIVE = datetime(2026, 3, 1, 12, tzinfo=UTC).replace(tzinfo=None)
+
+
+def test_without_time_zones_a_list_is_read_back(settings: Any) -> None:
+    settings.USE_TZ = False
+    PriceFactory(prefix="+7999", amount=Decimal("0.35"), valid_from=NAIVE)
+    text = io.StringIO()
+    write_prices(text)
+    save_prices(read_prices(io.StringIO(text.getvalue())))
+    assert Price.objects.get().valid_from == NAIVE

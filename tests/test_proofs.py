@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+from django.db import OperationalError, connection
 from django.utils import timezone
 
 from django_flashcall import proofs
@@ -128,3 +129,20 @@ class TestRaces:
         assert Phone.objects.filter(user=user).count() == 1
         old.refresh_from_db()
         assert old.user is None
+
+
+@pytest.mark.django_db
+def test_a_release_that_the_database_aborts_is_carried_out_whole() -> None:
+    verification = VerificationFactory(phone=PhoneFactory(user=UserFactory()))
+    aborted = iter([True])
+
+    def abort(execute: Any, sql: str, *statement: Any) -> Any:
+        if "trusted_since" in sql and sql.startswith("UPDATE") and next(aborted, False):
+            raise OperationalError(1213, "Deadlock found when trying to get lock")
+        return execute(sql, *statement)
+
+    with connection.execute_wrapper(abort):
+        assert proofs.release_numbers(Phone.objects.all()) == 1
+    verification.refresh_from_db()
+    assert verification.status == VerificationStatus.CANCELED
+    assert verification.phone.user is None

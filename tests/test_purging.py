@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from datetime import datetime, timedelta
 from decimal import Decimal
 from io import StringIO
@@ -230,3 +231,14 @@ def test_who_asks_again_after_the_purge_is_called(outbox: list[Delivery], visito
         assert purge(now=timezone.now()) == Purged(verifications=1, phones=1, hours=1)
         services.start_verification("+79991234567", purpose="login", visitor=visitor)
     assert len(outbox) == 2
+
+
+def test_what_is_deleted_is_locked_first(now: datetime) -> None:
+    VerificationFactory(phone=old_phone(now), created_at=now - KEEP - MOMENT)
+
+    with CaptureQueriesContext(connection) as captured:
+        purge(now=now)
+
+    statements = [query["sql"].split(" ")[0] for query in captured.captured_queries]
+    begun = [after for before, after in itertools.pairwise(statements) if before == "BEGIN"]
+    assert "SELECT" not in begun

@@ -24,6 +24,7 @@ from django_flashcall.backends import PhoneBackend
 from django_flashcall.door import Visitor
 from django_flashcall.exceptions import (
     AttemptsExhausted,
+    BlockLimitReached,
     CooldownActive,
     KeyReused,
     LimitReached,
@@ -190,7 +191,7 @@ def test_of_one_start_too_many_exactly_the_limit_is_placed(
     finishes = race(*[insistent(number) for number in numbers[:4]])
     cache.clear()  # as a flush, or a restart of the processes, does: nothing depends on it
     finishes += race(*[insistent(number) for number in numbers[4:]])
-    assert errors(finishes) <= {LimitReached, QuotaExceeded}
+    assert errors(finishes) <= {BlockLimitReached, LimitReached, QuotaExceeded}
     assert len(outbox) == len(answers(finishes)) == allowed
     assert VerificationAttempt.objects.count() == allowed
     with pytest.raises((LimitReached, QuotaExceeded)):

@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.core.cache import cache
 from django.core.management import call_command
 
+from django_flashcall import alarms
 from django_flashcall.reports import ENOUGH
 from django_flashcall.words import VerificationStatus
 
@@ -72,3 +74,15 @@ def test_what_is_still_open_is_left_out(caplog: pytest.LogCaptureFixture) -> Non
 def test_the_first_hour_of_a_site_is_none(caplog: pytest.LogCaptureFixture) -> None:
     happened(AN_HOUR_AGO, approved=0, others=ENOUGH)
     assert "alarm=" not in alarm(caplog)
+
+
+def test_processes_that_cron_starts_again_and_again_sound_the_alarm_once_an_hour(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    happened(YESTERDAY, approved=8, others=2)
+    happened(AN_HOUR_AGO, approved=0, others=ENOUGH)
+    for _ in range(3):
+        alarms.sounded.clear()
+        cache.clear()
+        heard = alarm(caplog)
+    assert heard.count("alarm=conversion") == 1

@@ -399,8 +399,9 @@ def test_a_form_that_found_all_lines_busy_can_be_sent_again(
     assert len(outbox) == 1
 
 
+@pytest.mark.parametrize("minutes", [5, 10], ids=["the-code", "the-verification"])
 def test_a_code_that_waited_for_the_database_until_it_expired_opens_nothing(
-    clock: time_machine.Traveller, outbox: list[Delivery], visitor: Visitor
+    minutes: int, clock: time_machine.Traveller, outbox: list[Delivery], visitor: Visitor
 ) -> None:
     verification = start()
     counts = iter((False, True))
@@ -409,7 +410,7 @@ def test_a_code_that_waited_for_the_database_until_it_expired_opens_nothing(
         # Two rows change: the check is counted, and then the verification approved.
         if sql.startswith("UPDATE") and not next(counts):
             answer = execute(sql, *statement)
-            clock.move_to(verification.expires_at)
+            clock.move_to(NOON + timedelta(minutes=minutes))
             return answer
         return execute(sql, *statement)
 
@@ -935,6 +936,25 @@ def test_the_sweep_takes_calls_that_no_worker_dialled_in_time(
     assert services.sweep_attempts() == 1
     attempt.refresh_from_db()
     assert attempt.status == AttemptStatus.UNKNOWN
+
+
+def test_the_sweep_takes_calls_that_a_clock_in_the_future_left(
+    clock: time_machine.Traveller,
+) -> None:
+    clock.shift(timedelta(days=365))
+    requested = {"status": AttemptStatus.REQUESTED, "sent_at": timezone.now()}
+    AttemptFactory(created_at=timezone.now(), **requested)
+    clock.move_to(NOON)
+    assert services.sweep_attempts() == 1
+
+
+def test_a_resend_of_what_was_purged_meanwhile_is_over(
+    clock: time_machine.Traveller, visitor: Visitor
+) -> None:
+    verification = Verification.objects.get(pk=start().pk)
+    Phone.objects.filter(pk=verification.phone_id).delete()
+    with pytest.raises(VerificationEnded):
+        services.resend(verification, visitor=visitor, channel=Channel.VOICE)
 
 
 @pytest.mark.parametrize("status", [AttemptStatus.ACCEPTED, AttemptStatus.UNKNOWN])

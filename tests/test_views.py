@@ -20,8 +20,9 @@ from django.test import Client, RequestFactory
 from django.urls import reverse
 from django.views.debug import ExceptionReporter
 
-from django_flashcall import lines
+from django_flashcall import lines, services
 from django_flashcall.backends import PhoneBackend
+from django_flashcall.door import Visitor
 from django_flashcall.exceptions import NotSent, OutcomeUnknown
 from django_flashcall.models import Phone, Verification
 from django_flashcall.providers.base import Answer
@@ -912,6 +913,22 @@ def test_after_the_code_has_expired_one_click_calls_the_same_number(
     browser.open(browser.url)
 
     browser.press("Call again")
+    browser.answer(outbox[-1].code)
+
+    assert [call.number for call in outbox] == [NUMBER, NUMBER]
+    assert is_logged_in(browser)
+
+
+def test_a_code_that_was_right_and_not_used_is_one_click_from_a_new_one(
+    browser: Browser, outbox: Outbox, clock: time_machine.Traveller
+) -> None:
+    browser.ask(NUMBER)
+    # As after the death of the process that had approved it.
+    services.check_code(the_verification(), outbox[0].code, visitor=Visitor())
+    clock.shift(timedelta(minutes=1))
+
+    browser.open(browser.url)
+    browser.press("Ask for a new code")
     browser.answer(outbox[-1].code)
 
     assert [call.number for call in outbox] == [NUMBER, NUMBER]
