@@ -107,7 +107,7 @@ class CooldownActive(StartRefused):
 class NumberBlocked(StartRefused):
     """The operator has blocked this number."""
 
-    message = _("We do not call this number. Log in another way.")
+    message = _("We do not call this number. Use another one.")
     code = "blocked"
 
 
@@ -121,7 +121,7 @@ class RateExceeded(StartRefused):
 class QuotaExceeded(StartRefused):
     """This number was called, or guessed at, too often in a day or a month."""
 
-    message = _("Too many calls to this number. Try again after %(time)s, or log in another way.")
+    message = _("Too many calls to this number. Try again after %(time)s, or use another one.")
     code = "quota"
 
 
@@ -135,7 +135,7 @@ class ChannelCooling(QuotaExceeded):
 class CallDenied(StartRefused):
     """The site's own hook does not want this call."""
 
-    message = _("We cannot call this number. Log in another way.")
+    message = _("We cannot call this number. Use another one.")
     code = "denied"
 
 
@@ -149,10 +149,7 @@ class ChallengeRequired(StartRefused):
 class LimitReached(StartRefused):
     """The site has placed as many calls, or spent as much, as it may."""
 
-    message = _(
-        "Too many calls are asked for at the moment. Try again after %(time)s, or log in another "
-        "way."
-    )
+    message = _("Too many calls are being requested right now. Try again after %(time)s.")
     code = "limit"
 
 
@@ -254,7 +251,7 @@ class WrongCode(CodeRefused):
 class VerificationEnded(CodeRefused):
     """No code can open this verification any more; ``code`` says why."""
 
-    message = _("The code has expired. Ask for a new call.")
+    message = _("The code has expired. Ask for a new one.")
     code = "expired"
 
 

@@ -52,6 +52,8 @@ NO_TIME = timedelta(0)
 
 NOTHING = Decimal(0)
 
+TOO_MANY_SMS = _("Too many SMS to this number. Try again after %(time)s.")
+
 #: A call needs so long to ring and to be typed; with less time left none is placed.
 USABLE = timedelta(minutes=1)
 
@@ -74,6 +76,11 @@ class Cost:
 
     room: Decimal | None
     taken: Decimal | None
+
+
+def is_stopped(channel: str, *, now: datetime) -> bool:
+    """Tell whether the price list stops ``channel`` for every number."""
+    return any(not row.allowed for row in _in_force("", channel=channel, now=now))
 
 
 @sensitive_variables()
@@ -131,7 +138,7 @@ def grant_checks(phone: Phone, *, now: datetime, device: UUID | None = None) -> 
     ``QuotaExceeded`` if that is nothing.
     """
     config = get_settings()
-    verifications = Verification.objects.filter(phone=phone, device__isnull=device is None)
+    verifications = _counted_with(phone, device=device)
     failed = verifications.failed_checks(now=now, day=now - DAY, month=now - MONTH)
     left = min(
         config.DAILY_FAILED_CHECKS - failed["day"],
@@ -143,12 +150,31 @@ def grant_checks(phone: Phone, *, now: datetime, device: UUID | None = None) -> 
     return left
 
 
-def rested_at(phone: Phone, *, now: datetime, device: UUID | None = None) -> datetime | None:
-    """Return when ``phone`` may be called again; ``None`` if it was not called for a day.
+def free_at(
+    phone: Phone, *, channels: Iterable[str], now: datetime, device: UUID | None = None
+) -> dict[str, datetime]:
+    """Return when ``phone`` may be called again by each of ``channels``; ``now`` if at once.
 
-    The cooldown grows with each call of the last 24 hours.
+    The cooldown grows with each call of the last 24 hours, which have their quotas.
     """
-    return _rested_at(VerificationAttempt.objects.recent(phone.pk, since=now - DAY, device=device))
+    attempts = VerificationAttempt.objects
+    recent = attempts.recent(phone.pk, since=now - DAY, device=device)
+    held = attempts.held_for_spam(phone.pk, since=now - DAY)
+    rested = _rested_at(recent) or now
+    return {
+        channel: max(
+            now,
+            rested,
+            _quota_ends_at(recent, channel=channel) or now,
+            held[channel] + DAY if channel in held else now,
+        )
+        for channel in channels
+    }
+
+
+def checks_free_at(phone: Phone, *, now: datetime, device: UUID | None = None) -> datetime:
+    """Return when a new verification of ``phone`` would be granted a check; ``now`` if at once."""
+    return _checks_return_at(_counted_with(phone, device=device), now=now)
 
 
 @sensitive_variables()
@@ -274,19 +300,37 @@ def _rested_at(recent: dict[str, Any]) -> datetime | None:
 
 
 def _refuse_quota(recent: dict[str, Any], *, channel: str) -> None:
+    ends_at = _quota_ends_at(recent, channel=channel)
+    if ends_at is None:
+        return
+    if recent["count"] >= get_settings().DAILY_ATTEMPTS:
+        raise QuotaExceeded(retry_at=ends_at)
+    raise QuotaExceeded(
+        _("Too many SMS to this number. Try again after %(time)s."), retry_at=ends_at
+    )
+
+
+def _quota_ends_at(recent: dict[str, Any], *, channel: str) -> datetime | None:
+    """Return until when a number was called too often in a day, ``None`` if it was not."""
     config = get_settings()
     if recent["count"] >= config.DAILY_ATTEMPTS:
-        raise QuotaExceeded(retry_at=recent["first"] + DAY)
-    if channel == Channel.SMS and recent["sms"] >= config.DAILY_SMS:
-        if not recent["sms"]:
-            raise ChannelUnavailable()
-        raise QuotaExceeded(retry_at=recent["first_sms"] + DAY)
+        first: datetime = recent["first"]
+        return first + DAY
+    if channel == Channel.SMS and recent["sms"] >= config.DAILY_SMS > 0:
+        first = recent["first_sms"]
+        return first + DAY
+    return None
 
 
 def _refuse_cooling(recent: dict[str, Any]) -> None:
     """Leave a number alone on a channel on which the provider holds our calls to it for spam."""
     if recent["spam"]:
         raise ChannelCooling(retry_at=recent["spam"] + DAY)
+
+
+def _counted_with(phone: Phone, *, device: UUID | None) -> VerificationQuerySet[Verification]:
+    """Return the verifications whose wrong codes count together: strangers', or known browsers'."""
+    return Verification.objects.filter(phone=phone, device__isnull=device is None)
 
 
 def _checks_return_at(
@@ -331,6 +375,5 @@ def _refusal(phone: Phone, *, now: datetime) -> CooldownActive | NumberBlocked:
     if phone.blocked_at:
         return NumberBlocked()
     shortest = min(get_settings().COOLDOWNS)
-    return CooldownActive(
-        retry_at=rested_at(phone, now=now) or (phone.last_attempt_at or now) + shortest
-    )
+    recent = VerificationAttempt.objects.recent(phone.pk, since=now - DAY)
+    return CooldownActive(retry_at=_rested_at(recent) or (phone.last_attempt_at or now) + shortest)

@@ -305,8 +305,9 @@ class VerificationAttempt(models.Model):
 
     @property
     def is_about_the_number(self) -> bool:
-        """Tell whether another number would mend the refusal."""
-        return self.error_code in ERRORS_OF_THE_NUMBER
+        """Tell whether the number itself may be wrong."""
+        is_held = self.error_code == ErrorCode.NUMBER_IN_SPAM_LIST
+        return self.error_code in ERRORS_OF_THE_NUMBER and not is_held
 
     @property
     def reason(self) -> str:

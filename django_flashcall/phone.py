@@ -32,10 +32,11 @@ INTERNATIONAL = PhoneNumberFormat.INTERNATIONAL
 NATIONAL = PhoneNumberFormat.NATIONAL
 
 MALFORMED = _("This is not a phone number. Check the digits. Example: %(example)s.")
+LETTERS = _("A phone number has no letters and no extension. Example: %(example)s.")
 AMBIGUOUS = _("Begin with + and the country code. Example: %(example)s.")
-FOREIGN = _("We do not call numbers of this country, only such as %(example)s.")
-NOT_MOBILE = _("We call mobile numbers only, such as %(example)s.")
-OTHER_KIND = _("We do not call numbers of this kind, only such as %(example)s.")
+FOREIGN = _("We do not call numbers of this country, only numbers like %(example)s.")
+NOT_MOBILE = _("We call mobile numbers only, like %(example)s.")
+OTHER_KIND = _("We do not call numbers of this kind, only numbers like %(example)s.")
 
 #: So many examples fit into one sentence.
 EXAMPLES = 3
@@ -128,7 +129,7 @@ def example_numbers() -> str:
     """
     regions = get_settings().REGIONS
     examples = filter(None, map(_example, regions[:EXAMPLES]))
-    return ", ".join(map(_unbroken, examples)) + (", …" if len(regions) > EXAMPLES else "")
+    return ", ".join(map(_unbroken, examples))
 
 
 def _example(region: str) -> str:
@@ -161,9 +162,7 @@ def _clean(text: str) -> str:
         raise NumberRefused()
     # SECURITY: letters are refused before parsing, which would read 8-800-FLOWERS and extensions.
     if not SPELLING.fullmatch(cleaned):
-        raise NumberRefused(
-            _("A phone number has digits only, without letters or an extension."),
-        )
+        raise _refusal(LETTERS)
     return cleaned
 
 

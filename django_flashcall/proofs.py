@@ -26,7 +26,7 @@ from .words import Purpose
 
 T = TypeVar("T")
 
-CLAIMED = _("This number stands in another account. Ask us to free it.")
+CLAIMED = _("This number is listed in another account. Ask us to free it.")
 
 
 def confirm_number(verification: Verification, *, user: AbstractBaseUser) -> Phone:

@@ -252,6 +252,12 @@ class AttemptQuerySet(QuerySet[M]):
             spam=Max("created_at", filter=is_spam),
         )
 
+    def held_for_spam(self, phone_id: int, *, since: datetime) -> dict[str, datetime]:
+        """Return when the provider last held a call for spam, for each channel on which it did."""
+        held = self.since(phone_id, since=since).filter(error_code=ErrorCode.NUMBER_IN_SPAM_LIST)
+        latest = held.order_by().values_list("channel").annotate(Max("created_at"))
+        return dict(latest)
+
     def since(self, phone_id: int, *, since: datetime) -> AttemptQuerySet[M]:
         """Keep the attempts at a number after ``since``."""
         # An older verification has no attempt so young; saying so lets the index end the search.

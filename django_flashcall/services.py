@@ -49,6 +49,11 @@ from .words import AttemptStatus, Channel, Purpose, Verdict, VerificationStatus
 
 logger = logging.getLogger(__name__)
 
+NO_CHANNEL = _("We cannot call this number at the moment. Try again later, or use another one.")
+NO_CHANNEL_YET = _(
+    "We cannot call this number at the moment. Try again after %(time)s, or use another one."
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
@@ -114,10 +119,10 @@ def start_verification(
         verification = _begun_before(key, number=number, purpose=purpose)
         if verification is not None:
             return verification
-        others = [] if channel else starting_channels()[1:]
-        if not isinstance(error, ChannelCooling | ChannelUnavailable) or not others:
+        if channel or not isinstance(error, ChannelCooling | ChannelUnavailable):
             raise
-    return _start_by_first(others, start=start)
+        refusal: StartRefused = error
+    return _start_by_first(starting_channels()[1:], start=start, refusal=refusal)
 
 
 def resend(
@@ -201,6 +206,13 @@ def starting_channels() -> list[str]:
     return _channels(with_call=False)
 
 
+def expected_channel(*, now: datetime) -> str:
+    """Return the channel by which a verification will probably begin; empty if by none."""
+    channels = starting_channels()
+    open_ones = (channel for channel in channels if not limits.is_stopped(channel, now=now))
+    return next(open_ones, channels[0] if channels else "")
+
+
 def next_channel(verification: Verification) -> str:
     """Return the channel to try after those that were tried; the last one again at the end."""
     attempts = list(verification.attempts.all())
@@ -214,7 +226,8 @@ def next_channel(verification: Verification) -> str:
 def _channels(*, with_call: bool) -> list[str]:
     """Return the channels in use; those of them that need an earlier call only ``with_call``."""
     provider = load_provider()
-    impossible = {Channel.SMS} if provider.sms_needs_call and not with_call else set()
+    needs_call = provider.sms_needs_call and not with_call
+    impossible = {Channel.SMS} if needs_call or not get_settings().DAILY_SMS else set()
     possible = provider.channels - impossible
     return [channel for channel in get_settings().CHANNELS if channel in possible]
 
@@ -227,15 +240,17 @@ def _first_channel(wanted: str | None) -> str:
 
 
 @sensitive_variables()
-def _start_by_first(channels: list[str], *, start: Callable[..., Verification]) -> Verification:
+def _start_by_first(
+    channels: list[str], *, start: Callable[..., Verification], refusal: StartRefused
+) -> Verification:
     """Start by the first of ``channels`` that is possible for this number."""
-    *channels, last = channels
     for channel in channels:
         try:
             return start(channel=channel)
-        except (ChannelCooling, ChannelUnavailable):
-            continue
-    return start(channel=last)
+        except (ChannelCooling, ChannelUnavailable) as error:
+            refusal = error
+    message = NO_CHANNEL_YET if refusal.retry_at else NO_CHANNEL
+    raise type(refusal)(message, retry_at=refusal.retry_at) from refusal
 
 
 @sensitive_variables()
@@ -515,12 +530,10 @@ def _ended(verification: Verification, *, now: datetime) -> VerificationEnded:
     state = verification.state(now=now)
     if state == "exhausted":
         return VerificationEnded(
-            _("No tries are left for this call. Ask for a new one."), code=state
+            _("No tries are left for this code. Ask for a new one."), code=state
         )
     if state in ("approved", "used", "canceled"):
-        return VerificationEnded(
-            _("The code of this call was used, or the call was given up."), code=state
-        )
+        return VerificationEnded(_("The code was used, or the call was given up."), code=state)
     return VerificationEnded()
 
 

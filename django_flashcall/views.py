@@ -5,7 +5,7 @@ They hold no rules. What may be done is decided in ``services``; here it is aske
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from math import ceil
 from typing import Any
@@ -56,7 +56,7 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
     Mostly it is not: somebody logged in in another tab, or the browser keeps no cookies.
     """
-    context = {"path": request.path}
+    context = {"path": request.get_full_path()}
     return render(request, "django_flashcall/csrf_failure.html", context, status=403)
 
 
@@ -107,7 +107,8 @@ class LoginView(NonAtomicMixin, RedirectURLMixin, FormView):
         return super().get_context_data(
             **kwargs,
             **{self.redirect_field_name: self.get_redirect_url()},
-            channel=next(iter(services.starting_channels()), ""),
+            is_lost="lost" in self.request.GET,
+            channel=services.expected_channel(now=timezone.now()),
             code_length=config.CODE_LENGTH,
         )
 
@@ -152,7 +153,7 @@ class CodeView(NonAtomicMixin, RedirectURLMixin, FormView):
         Django would delete it, and with it the new session of the same name.
         """
         if request.method != "POST":
-            return redirect(self.start_url_name)
+            return redirect(f"{reverse(self.start_url_name)}?lost")
         request.COOKIES.pop(get_session_cookie(), None)
         return redirect(request.path)
 
@@ -251,16 +252,14 @@ class CodeView(NonAtomicMixin, RedirectURLMixin, FormView):
         """Add what is known of the call, and what can be done next."""
         now = timezone.now()
         state = self.verification.state(now=now)
-        attempts = self._attempts
-        phone = self.verification.phone
-        retry_at = limits.rested_at(phone, now=now, device=self.verification.device) or now
-        channels = self._channels() if state == "pending" else []
+        attempts, phone = self._attempts, self.verification.phone
+        free_at = self._free_channels(now=now) if state == "pending" else {}
         ringing = [one for one in attempts if _may_still_ring(one, now=now)]
         expects_code = state == "pending" and bool(ringing)
-        is_over = state in ENDED and not (expects_code or channels)
+        is_over = state in ENDED and not (expects_code or free_at)
         return super().get_context_data(
             **kwargs,
-            **(self._over() if is_over else {}),
+            **(self._over(now=now) if is_over else self._waiting(free_at.values(), now=now)),
             verification=self.verification,
             refusal=notes.told(self.request, page=self.request.path),
             number=phone.display if self.shows_number else phone.masked,
@@ -268,14 +267,23 @@ class CodeView(NonAtomicMixin, RedirectURLMixin, FormView):
             attempt=attempts[-1],
             state=state,
             expects_code=expects_code,
+            code_until=max((one.expires_at for one in ringing), default=now),
             code_time=end_time(max((one.expires_at for one in ringing), default=now)),
-            channels=channels,
-            has_other_way=any(channel != attempts[-1].channel for channel in channels),
+            channels=list(free_at),
+            has_other_way=any(channel != attempts[-1].channel for channel in free_at),
             now=now,
-            retry_at=retry_at,
-            retry_time=clock_time(retry_at),
-            wait_seconds=max(ceil((retry_at - now).total_seconds()), 0),
         )
+
+    def _waiting(self, free_at: Iterable[datetime], *, now: datetime) -> dict[str, Any]:
+        """Say when something can be asked for again."""
+        retry_at = min(free_at, default=now)
+        wait = retry_at - now
+        return {
+            "retry_at": retry_at,
+            "retry_time": clock_time(retry_at),
+            "wait_seconds": ceil(wait.total_seconds()),
+            "is_soon": wait <= limits.HOUR,
+        }
 
     @cached_property
     def _attempts(self) -> list[VerificationAttempt]:
@@ -285,19 +293,31 @@ class CodeView(NonAtomicMixin, RedirectURLMixin, FormView):
             attempts = list(self.verification.attempts.all())
         return attempts
 
-    def _channels(self) -> list[Channel]:
+    def _free_channels(self, *, now: datetime) -> dict[Channel, datetime]:
+        """Return by which channels there can be another call in time, and from when on."""
+        if not self.verification.attempts_left:
+            return {}
+        channels = services.available_channels(self.verification)
         usable = self.verification.expires_at - limits.USABLE
-        if not self.verification.attempts_left or usable <= timezone.now():
-            return []
-        return [Channel(name) for name in services.available_channels(self.verification)]
+        free_at = limits.free_at(
+            self.verification.phone, channels=channels, now=now, device=self.verification.device
+        )
+        return {Channel(name): at for name, at in free_at.items() if at < usable}
 
-    def _over(self) -> dict[str, Any]:
+    def _over(self, *, now: datetime) -> dict[str, Any]:
         """Offer a new start with the same number: nobody has to type it again."""
         form = self.start_form_class(self.request, next_url=self.get_redirect_url())
+        phone, device = self.verification.phone, self.verification.device
+        channels = services.starting_channels()
+        free_at = limits.free_at(phone, channels=channels, now=now, device=device)
+        checks_at = limits.checks_free_at(phone, now=now, device=device)
         return {
+            **self._waiting([max(min(free_at.values(), default=now), checks_at)], now=now),
             "again_form": form,
             "again_url": reverse(self.start_url_name),
-            "again_subject": form.subject_of(self.verification.phone),
+            "again_subject": form.subject_of(phone),
+            "channel": services.expected_channel(now=now),
+            "code_length": get_settings().CODE_LENGTH,
         }
 
     def _was_answered(self) -> bool:

@@ -110,7 +110,7 @@ def test_a_code_is_worth_nothing_in_another_browser(
 ) -> None:
     verification = begin(start, request_for(start, user)).verification
     form = take(request_for(start, user), {"code": outbox[-1].code}, verification=verification)
-    assert form.errors["code"] == ["The code has expired. Ask for a new call."]
+    assert form.errors["code"] == ["The code has expired. Ask for a new one."]
 
 
 @pytest.mark.parametrize("start", [ReauthenticateForm, SecondStepForm])

@@ -121,7 +121,7 @@ NOBODY_KNOWS = "We could not find out whether the call to +7 999 123-45-67 came 
         ("number_not_permitted", AttemptStatus.REJECTED, "0", CHECK_NUMBER),
         ("not_enough_money", AttemptStatus.REJECTED, "0", TRY_LATER),
         ("ani_phone_not_valid", AttemptStatus.REJECTED, "0", TRY_LATER),
-        ("number_in_spam_list", AttemptStatus.REJECTED, "0", CHECK_NUMBER),
+        ("number_in_spam_list", AttemptStatus.REJECTED, "0", TRY_LATER),
         ("code_not_valid", AttemptStatus.REJECTED, "0", TRY_LATER),
         ("lost_answer", AttemptStatus.UNKNOWN, "0.35", NOBODY_KNOWS),
         ("http_500", AttemptStatus.UNKNOWN, "0.35", NOBODY_KNOWS),

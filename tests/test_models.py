@@ -294,7 +294,7 @@ class TestVerificationAttempt:
         [
             ("number_not_valid", True),
             ("number_not_permitted", True),
-            ("number_in_spam_list", True),
+            ("number_in_spam_list", False),
             ("not_enough_money", False),
             ("", False),
             ("something new", False),

@@ -78,4 +78,4 @@ def test_a_spoken_code_is_not_offered(client: Client, server: wire.Server) -> No
     server.answers(b'{"order": {"ref": "r-1", "caller": "+74950004217", "cents": 35}}')
     page = client.get(start(client).url).text
     assert "Send an SMS" in page
-    assert "Say the code in a call" not in page
+    assert "Get the code by voice call" not in page

@@ -688,7 +688,7 @@ def test_a_malformed_code_costs_nothing(text: str, visitor: Visitor) -> None:
 @pytest.mark.parametrize(
     ("fields", "code", "cause"),
     [
-        ({"checks": 3}, "exhausted", "No tries are left for this call."),
+        ({"checks": 3}, "exhausted", "No tries are left for this code."),
         ({"status": VerificationStatus.CANCELED}, "canceled", "was used, or the call was given up"),
         (
             {"status": VerificationStatus.APPROVED, "approved_at": NOON},
@@ -936,6 +936,17 @@ def test_the_sweep_takes_calls_that_no_worker_dialled_in_time(
     assert services.sweep_attempts() == 1
     attempt.refresh_from_db()
     assert attempt.status == AttemptStatus.UNKNOWN
+
+
+def test_no_sms_at_all_can_be_wanted(
+    clock: time_machine.Traveller, flashcall: Any, visitor: Visitor
+) -> None:
+    flashcall(DAILY_SMS=0)
+    verification = start()
+    clock.shift(timedelta(minutes=1))
+    assert Channel.SMS not in services.available_channels(verification)
+    with pytest.raises(ChannelUnavailable):
+        services.resend(verification, visitor=visitor, channel=Channel.SMS)
 
 
 def test_the_sweep_takes_calls_that_a_clock_in_the_future_left(

@@ -50,7 +50,9 @@ def source_of(template: Path) -> str:
 def blocks_of(*pages: str) -> list[str]:
     """Return the names of the blocks of a page and of what it extends, its frame among them."""
     folder = HOUSE / "templates/django_flashcall"
-    sources = [(folder / name).read_text(encoding="utf-8") for name in ("base.html", *pages)]
+    sources = [
+        (folder / name).read_text(encoding="utf-8") for name in ("base.html", "page.html", *pages)
+    ]
     return sorted(set(re.findall(r"{% block (\w+) %}", "".join(sources))))
 
 
@@ -112,9 +114,11 @@ def test_nothing_is_trusted_to_be_safe_html(template: Path) -> None:
 
 @pytest.mark.parametrize("template", PAGES)
 def test_every_page_extends_the_base(template: str) -> None:
-    source = (HOUSE / "templates/django_flashcall" / template).read_text(encoding="utf-8")
+    folder = HOUSE / "templates/django_flashcall"
+    source, page = ((folder / name).read_text(encoding="utf-8") for name in (template, "page.html"))
 
-    assert source.startswith('{% extends "django_flashcall/base.html" %}')
+    assert source.startswith('{% extends "django_flashcall/page.html" %}')
+    assert page.startswith('{% extends "django_flashcall/base.html" %}')
 
 
 # What a site may change
@@ -158,6 +162,25 @@ def test_a_site_gives_all_pages_its_own_frame(browser: Browser, site_templates: 
     assert "Continue" in browser.page.buttons
 
 
+def test_blocks_of_the_sites_own_base_are_left_alone(
+    browser: Browser, site_templates: Path
+) -> None:
+    names = ["heading", "form", "status", "help", "contact"]
+    own = "".join(f"<p>{{% block {name} %}}the site's {name}{{% endblock %}}</p>" for name in names)
+    (site_templates.parent / "own_base.html").write_text(
+        "<html><head><title>{% block title %}{% endblock %}</title></head>"
+        f"<body>{{% block main %}}{{% endblock %}}{own}</body></html>"
+    )
+    (site_templates / "base.html").write_text(
+        '{% extends "own_base.html" %}'
+        "{% block main %}{% block content %}{% endblock %}{% endblock %}"
+    )
+
+    for page in (browser.open(LOGIN), browser.ask(NUMBER)):
+        assert [page.text.count(f"the site's {name}") for name in names] == [1] * len(names)
+        assert len([form for form in page.forms if {"number", "code"} & {*form.fields}]) == 1
+
+
 def test_other_ways_in_are_offered_to_who_logs_in_and_to_nobody_else(
     browser: Browser, site_templates: Path
 ) -> None:
@@ -179,7 +202,7 @@ def shown_pages(browser: Browser, outbox: Outbox, clock: time_machine.Traveller)
     yield browser.press("Call again")
     yield browser.answer("12")
     clock.shift(timedelta(seconds=60))
-    yield browser.press("Say the code in a call")
+    yield browser.press("Get the code by voice call")
     clock.shift(timedelta(seconds=120))
     yield browser.press("Send an SMS")
     clock.shift(timedelta(minutes=11))
@@ -283,7 +306,7 @@ def test_the_code_is_labelled_by_what_it_is(
     assert "Last 5 digits of the calling number" in browser.ask(NUMBER).text
     clock.shift(timedelta(seconds=60))
 
-    page = browser.press("Say the code in a call")
+    page = browser.press("Get the code by voice call")
 
     assert "digits of the calling number" not in page.text
 
@@ -343,11 +366,17 @@ def test_a_page_works_for_who_is_logged_in_already(browser: Browser, outbox: Out
 
 
 def test_numbers_for_the_script_are_written_for_it(
-    browser: Browser, outbox: Outbox, flashcall: Any, settings: Any
+    browser: Browser, clock: time_machine.Traveller, flashcall: Any, settings: Any
 ) -> None:
     settings.USE_THOUSAND_SEPARATOR = True
-    flashcall(COOLDOWNS=[timedelta(minutes=20)])
+    flashcall(
+        COOLDOWNS=[timedelta(minutes=20)],
+        CODE_LIFETIME=timedelta(minutes=1),
+        VERIFICATION_LIFETIME=timedelta(minutes=1),
+    )
 
-    page = browser.ask(NUMBER)
+    browser.ask(NUMBER)
+    clock.shift(timedelta(minutes=2))
+    page = browser.open(browser.url)
 
-    assert page.elements("p", **{"data-flashcall-wait": "1200"})
+    assert page.elements("p", **{"data-flashcall-wait": "1080"})

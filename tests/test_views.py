@@ -24,7 +24,7 @@ from django_flashcall import lines, services
 from django_flashcall.backends import PhoneBackend
 from django_flashcall.door import Visitor
 from django_flashcall.exceptions import NotSent, OutcomeUnknown
-from django_flashcall.models import Phone, Verification
+from django_flashcall.models import Phone, Verification, VerificationAttempt
 from django_flashcall.providers.base import Answer
 from django_flashcall.providers.locmem import Delivery, LocMemProvider
 from django_flashcall.words import ErrorCode, VerificationStatus
@@ -40,6 +40,7 @@ SHOWN = "+7 999 123-45-67"
 OTHER = "+79991234568"
 NOON = datetime(2026, 3, 4, 9, 0, tzinfo=UTC)  # 12:00 in Moscow
 LOGIN = "/phone/login/"
+LOST = "/phone/login/?lost"
 
 Outbox = list[Delivery]
 
@@ -187,7 +188,7 @@ def test_a_lost_call_is_followed_by_a_voice_and_that_by_an_sms(
 ) -> None:
     browser.ask(NUMBER)
     clock.shift(timedelta(seconds=60))
-    page = browser.press("Say the code in a call")
+    page = browser.press("Get the code by voice call")
     assert "Answer the call: a voice will say a 4-digit code." in page.text
     clock.shift(timedelta(seconds=120))
     page = browser.press("Send an SMS")
@@ -567,7 +568,7 @@ def test_the_code_page_of_another_browser_does_not_exist(browser: Browser, outbo
     ]
 
     # A post is sent back to the page first, which a stranger may not see either.
-    assert [answer.headers["Location"] for answer in answers] == [LOGIN] + [browser.url] * 3
+    assert [answer.headers["Location"] for answer in answers] == [LOST] + [browser.url] * 3
     assert "_auth_user_id" not in stranger.session
     verification = the_verification()
     assert (verification.checks, verification.status) == (0, VerificationStatus.PENDING)
@@ -636,7 +637,7 @@ def test_the_page_says_how_long_the_code_is_good(
 
     page = browser.open(browser.url)
 
-    assert "The code can be entered until 12:05." in page.text
+    assert "The code can be entered until 12:05 ." in page.text
     assert "counts as well" not in page.text
 
 
@@ -648,7 +649,7 @@ def test_after_another_call_both_codes_count_and_the_page_says_so(
 
     page = browser.press("Call again")
 
-    assert "until 12:06. If the code that came before arrives, it counts as well." in page.text
+    assert "until 12:06 . If the code that came before arrives, it counts as well." in page.text
     browser.answer(outbox[0].code)
     assert browser.url == "/welcome/"
 
@@ -680,7 +681,9 @@ def test_a_verification_for_something_else_has_no_page_here(browser: Browser) ->
 
     browser.open(reverse("django_flashcall:code", args=[verification.key]))
 
-    assert browser.url == LOGIN
+    assert browser.url == LOST
+    assert "We have lost track of that call" in browser.page.text
+    assert "We have lost track" not in browser.open(LOGIN).text
 
 
 def test_the_pages_open_to_strangers_where_a_login_is_required(browser: Browser) -> None:
@@ -826,7 +829,7 @@ def test_after_three_wrong_codes_the_right_one_is_too_late(
 
     page = open_page.answer(outbox[0].code)
 
-    assert "No tries are left for this call. Ask for a new one." in page.text
+    assert "No tries are left for this code. Ask for a new one." in page.text
     assert not is_logged_in(browser)
 
 
@@ -862,7 +865,7 @@ def test_a_code_that_came_too_late_is_said_to_have_expired(
 
     page = browser.answer(outbox[0].code)
 
-    assert "The code has expired. Ask for a new call." in page.text
+    assert "The code has expired. Ask for a new one." in page.text
     assert page.buttons == ["Ask for a new code", "Change the number"]
     assert not is_logged_in(browser)
 
@@ -935,6 +938,108 @@ def test_a_code_that_was_right_and_not_used_is_one_click_from_a_new_one(
     assert is_logged_in(browser)
 
 
+def test_the_page_offers_no_call_beyond_the_days(
+    browser: Browser, outbox: Outbox, clock: time_machine.Traveller, flashcall: Any
+) -> None:
+    flashcall(DAILY_ATTEMPTS=2)
+    browser.ask(NUMBER)
+    clock.shift(timedelta(seconds=60))
+    page = browser.press("Call again")
+    assert page.buttons == ["Continue", "Change the number"]
+
+    clock.shift(timedelta(minutes=11))
+    page = browser.open(browser.url)
+    assert page.buttons == ["Change the number"]
+    assert "You can ask again after 5 March, 12:00." in page.text
+    assert not page.elements("p", **{"class": "flashcall-ready", "data-flashcall-wait": ""})
+
+
+def test_the_page_offers_no_sms_beyond_the_days(
+    browser: Browser, clock: time_machine.Traveller, flashcall: Any
+) -> None:
+    flashcall(DAILY_SMS=1)
+    browser.ask(NUMBER)
+    clock.shift(timedelta(seconds=60))
+
+    page = browser.press("Send an SMS")
+
+    assert page.buttons[1:3] == ["Call again", "Get the code by voice call"]
+    assert "Send an SMS" not in page.buttons
+    data = browser.data("Call again") | {"channel": "sms"}
+    clock.shift(timedelta(seconds=120))
+    refused = Page(browser.client.post(browser.url, data, follow=True).content.decode())
+    assert "Too many SMS to this number. Try again after 5 March, 12:01." in refused.text
+
+
+def test_the_page_offers_no_channel_that_is_held_for_spam(
+    browser: Browser, clock: time_machine.Traveller, flashcall: Any
+) -> None:
+    flashcall(OPTIONS={"error_code": "number_in_spam_list"})
+
+    page = browser.ask(NUMBER)
+
+    assert page.buttons == ["Get the code by voice call", "Change the number"]
+
+
+def test_the_page_offers_no_call_that_comes_too_late(browser: Browser, flashcall: Any) -> None:
+    flashcall(COOLDOWNS=[timedelta(minutes=9)])
+    assert browser.ask(NUMBER).buttons == ["Continue", "Change the number"]
+
+
+def test_an_ended_call_waits_for_the_checks_that_a_new_one_needs(
+    browser: Browser, outbox: Outbox, clock: time_machine.Traveller, flashcall: Any
+) -> None:
+    flashcall(DAILY_FAILED_CHECKS=3)
+    browser.ask(NUMBER)
+    for _ in range(3):
+        page = browser.answer(wrong(outbox[0].code))
+
+    assert page.buttons == ["Change the number"]
+    assert "You can ask again after 5 March" in page.text
+
+
+def test_an_ended_call_says_whom_it_would_call_and_how(
+    browser: Browser, clock: time_machine.Traveller
+) -> None:
+    browser.ask(NUMBER)
+    clock.shift(timedelta(minutes=11))
+
+    page = browser.open(browser.url)
+
+    assert f"The new code will be for {SHOWN}" in page.text
+    assert "The code is the last 4 digits of the number that calls you." in page.text
+
+
+def test_what_is_said_before_a_call_is_what_comes(browser: Browser, outbox: Outbox) -> None:
+    PriceFactory(channel="flash_call", allowed=False)
+
+    page = browser.open(LOGIN)
+    assert "Answer the call: a voice will say a 4-digit code." in page.text
+    browser.press("Call me", number=NUMBER)
+    assert [call.channel for call in outbox] == ["voice"]
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        ("requested", "We are sending an SMS with the code to"),
+        ("accepted", "We have sent an SMS with the code to"),
+        ("unknown", "We could not find out whether the SMS to"),
+        ("rejected", "We cannot send an SMS to"),
+    ],
+)
+def test_the_page_says_what_is_known_of_an_sms(
+    status: str, said: str, browser: Browser, clock: time_machine.Traveller
+) -> None:
+    browser.ask(NUMBER)
+    clock.shift(timedelta(seconds=60))
+    browser.press("Send an SMS")
+    digest = {"code_digest": ""} if status == "rejected" else {}
+    VerificationAttempt.objects.filter(channel="sms").update(status=status, **digest)
+
+    assert said in browser.open(browser.url).text
+
+
 def test_a_canceled_call_opens_nothing(browser: Browser, outbox: Outbox) -> None:
     browser.ask(NUMBER)
     open_page = browser.second_tab()
@@ -943,7 +1048,7 @@ def test_a_canceled_call_opens_nothing(browser: Browser, outbox: Outbox) -> None
 
     page = open_page.answer(outbox[0].code)
 
-    assert "The code of this call was used, or the call was given up." in page.text
+    assert "The code was used, or the call was given up." in page.text
     assert the_verification().status == VerificationStatus.CANCELED
     assert not is_logged_in(browser)
 
@@ -1001,7 +1106,7 @@ def test_a_refusal_of_the_provider_is_told_in_our_own_words(
 
 @pytest.mark.parametrize(
     "error_code",
-    ["number_is_empty", "number_not_valid", "number_not_permitted", "number_in_spam_list"],
+    ["number_is_empty", "number_not_valid", "number_not_permitted"],
 )
 def test_a_refused_number_is_to_be_looked_at(
     error_code: str, browser: Browser, flashcall: Any
@@ -1016,7 +1121,14 @@ def test_a_refused_number_is_to_be_looked_at(
 
 @pytest.mark.parametrize(
     "error_code",
-    ["not_enough_money", "authorisation_failed", "user_disabled", "unknown_request", "new_one"],
+    [
+        "not_enough_money",
+        "authorisation_failed",
+        "user_disabled",
+        "unknown_request",
+        "number_in_spam_list",
+        "new_one",
+    ],
 )
 def test_troubles_of_the_operator_are_not_the_visitors(
     error_code: str, browser: Browser, flashcall: Any
@@ -1077,12 +1189,12 @@ def test_the_code_of_a_voice_whose_answer_was_lost_works(
         ("", "Enter a phone number."),
         ("+7\x00999 1234567", "Null characters are not allowed."),
         ("12", "This is not a phone number. Check the digits. Example: +7 912 345-67-89."),
-        ("999 FLOWERS", "A phone number has digits only"),
+        ("999 FLOWERS", "A phone number has no letters and no extension. Example: +7 912"),
         (
             "+44 7912 345678",
-            "We do not call numbers of this country, only such as +7 912",
+            "We do not call numbers of this country, only numbers like +7 912",
         ),
-        ("+7 495 123-45-67", "We call mobile numbers only, such as +7 912 345-67-89."),
+        ("+7 495 123-45-67", "We call mobile numbers only, like +7 912 345-67-89."),
     ],
 )
 def test_a_number_that_may_not_be_called_is_refused_and_kept_for_mending(
@@ -1121,7 +1233,7 @@ def test_a_blocked_number_is_not_called(browser: Browser, outbox: Outbox) -> Non
 
     page = browser.ask(NUMBER)
 
-    assert "We do not call this number. Log in another way." in page.text
+    assert "We do not call this number. Use another one." in page.text
     assert not outbox
 
 
@@ -1139,7 +1251,7 @@ def test_a_stopped_channel_is_not_used(browser: Browser, outbox: Outbox) -> None
 
     page = browser.ask(NUMBER)
 
-    assert "This way of getting the code is not available now." in page.text
+    assert "We cannot call this number at the moment. Try again later" in page.text
     assert not outbox
 
 
@@ -1215,7 +1327,7 @@ def test_without_sign_up_a_stranger_cannot_tell_who_has_an_account(
         stranger = Browser()
         pages = [stranger.ask(number), stranger.answer("12"), stranger.press("Call again")]
         clock.shift(timedelta(seconds=60))
-        pages.append(stranger.press("Say the code in a call"))
+        pages.append(stranger.press("Get the code by voice call"))
         clock.shift(timedelta(seconds=-60))
         pages += [stranger.answer(guess) for guess in wrong_for(outbox)]
         return [anonymous(page).replace(number[-2:], "NN") for page in pages]

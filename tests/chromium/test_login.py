@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from itertools import product
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -47,7 +48,7 @@ def test_a_lost_call_is_followed_by_a_voice_and_an_sms(
     visitor.ask()
     visitor.wait(seconds=61)
     visitor.page.reload()
-    visitor.press("Say the code in a call")
+    visitor.press("Get the code by voice call")
     assert visitor.sees("Answer the call: a voice will say a 4-digit code.")
     visitor.wait(seconds=121)
     visitor.page.reload()
@@ -71,6 +72,20 @@ def test_the_page_counts_down_to_the_next_call(arrive: Arrive) -> None:
     visitor.wait(seconds=61)
     again.click()
     assert VerificationAttempt.objects.count() == 2
+
+
+@pytest.mark.parametrize(
+    ("javascript", "shown"),
+    [(True, "Asia/Kamchatka"), (False, "Europe/Moscow")],
+    ids=["script", "no script"],
+)
+def test_the_page_tells_the_time_by_the_visitors_clock_where_it_can(
+    arrive: Arrive, javascript: bool, shown: str
+) -> None:
+    visitor = arrive(javascript=javascript, zone="Asia/Kamchatka")
+    visitor.ask()
+    until = VerificationAttempt.objects.get().expires_at.astimezone(ZoneInfo(shown))
+    assert f"The code can be entered until {until:%H:%M}." in visitor.text
 
 
 def test_without_a_script_the_page_names_the_time_and_the_server_holds_to_it(
@@ -205,7 +220,7 @@ def test_an_expired_code_is_one_click_from_a_new_one(arrive: Arrive, javascript:
     visitor.ask()
     visitor.wait(minutes=11)
     visitor.answer()
-    assert visitor.sees("The code has expired. Ask for a new call.")
+    assert visitor.sees("The code has expired. Ask for a new one.")
     visitor.press("Ask for a new code")
     visitor.answer()
     assert visitor.path == "/account/"

@@ -34,6 +34,7 @@ class Visitor:
         size: tuple[int, int] = DESKTOP,
         scheme: str = "light",
         javascript: bool = True,
+        zone: str = "Europe/Moscow",
     ) -> None:
         self.site, self.simulator, self.clock = site, simulator, clock
         self.language = language
@@ -41,6 +42,7 @@ class Visitor:
             viewport={"width": size[0], "height": size[1]},
             has_touch=size != DESKTOP,
             locale=language,
+            timezone_id=zone,
             color_scheme=scheme,
             java_script_enabled=javascript,
         )

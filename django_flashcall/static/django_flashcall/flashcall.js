@@ -1,5 +1,6 @@
-// Improves the pages; without it they work all the same. Counts down to the next call, keeps a
-// button from being pressed twice, and brings what is wrong into focus.
+// Improves the pages; without it they work all the same. Counts down to the next call, tells the
+// time by the visitor's clock, keeps a button from being pressed twice, and brings what is wrong
+// into focus.
 "use strict";
 
 for (const summary of document.querySelectorAll("[data-flashcall-focus]")) summary.focus();
@@ -18,18 +19,25 @@ addEventListener("pageshow", () => {
   for (const form of document.querySelectorAll(".flashcall form")) delete form.dataset.sent;
 });
 
+// The server does not know in which zone the visitor is, and the browser does.
+for (const time of document.querySelectorAll(".flashcall time[datetime]")) {
+  const form = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+  time.textContent = new Date(time.dateTime).toLocaleTimeString(document.documentElement.lang, form);
+}
+
 for (const wait of document.querySelectorAll("[data-flashcall-wait]")) {
   const ready = wait.parentElement.querySelector(".flashcall-ready");
   const ways = wait.parentElement.querySelectorAll(".flashcall-ways button");
   const seconds = Number(wait.dataset.flashcallWait);
-  const [clock, steady] = [Date.now(), performance.now()];
+  const [wall, steady] = [Date.now(), performance.now()];
   for (const button of ways) button.disabled = true;
   const tick = () => {
     // One clock may be set back, the other may stand still while the phone sleeps.
-    const passed = Math.max(Date.now() - clock, performance.now() - steady, 0) / 1000;
+    const passed = Math.max(Date.now() - wall, performance.now() - steady, 0) / 1000;
     const left = Math.max(Math.ceil(seconds - passed), 0);
     const rest = String(left % 60).padStart(2, "0");
-    wait.textContent = `${wait.dataset.flashcallText} ${Math.floor(left / 60)}:${rest}`;
+    const clock = `${Math.floor(left / 60)}:${rest}`;
+    wait.textContent = wait.dataset.flashcallText.replace("{time}", clock);
     if (left > 0) return;
     clearInterval(timer);
     wait.hidden = true;
