@@ -127,6 +127,7 @@ def holders(number: str) -> QuerySet[Any]:
     return users.filter(**{f"{field}__in": spellings(number)}) if field else users.none()
 
 
+@sensitive_variables()
 def drop_claims(number: str, *, but: AbstractBaseUser) -> None:
     """Empty the fields of all other users who have ``number`` there, where a field can be empty.
 

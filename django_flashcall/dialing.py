@@ -212,6 +212,7 @@ def _price(answer: Answer) -> Decimal | None:
     return price if 0 <= price <= MAX_PRICE else None
 
 
+@sensitive_variables()
 def _code_fields(attempt: VerificationAttempt, *, code: str) -> dict[str, Any]:
     return {"code_digest": _digest(attempt, code)} if code else {}
 

@@ -58,23 +58,27 @@ def parse_number(text: str) -> str:
     return number
 
 
+@sensitive_variables()
 def display(number: str) -> str:
     """Write an E.164 ``number`` as people do: ``+7 999 123-45-67``."""
     parsed = phonenumbers.parse(number)
     return phonenumbers.format_number(parsed, INTERNATIONAL)
 
 
+@sensitive_variables()
 def display_masked(number: str) -> str:
     """Write an E.164 ``number`` as people do, its beginning and end only: ``+7 ••• •••-••-67``."""
     country, _space, rest = display(number).partition(" ")
     return f"{country} {re.sub(DIGIT, '•', rest[:-2])}{rest[-2:]}"
 
 
+@sensitive_variables()
 def mask(number: str) -> str:
     """Hide all of an E.164 ``number`` but its beginning and its last two digits."""
     return f"{number[:2]}{'•' * max(len(number) - 4, 0)}{number[-2:]}"
 
 
+@sensitive_variables()
 def spellings(number: str) -> list[str]:
     """Return the usual spellings of an E.164 ``number`` that are read as nothing else here.
 
@@ -101,16 +105,19 @@ def _parted(parts: list[str]) -> list[str]:
     return [f"{before}{area}{after}{tail}" for before, after in areas for tail in sorted(tails)]
 
 
+@sensitive_variables()
 def prefixes(number: str) -> list[str]:
     """Return all beginnings of an E.164 ``number``, the empty one first, the whole one last."""
     return [number[:end] for end in range(len(number) + 1)]
 
 
+@sensitive_variables()
 def region_of(number: str) -> str:
     """Return the two letters of the country of an E.164 ``number``, empty if it has none."""
     return phonenumbers.region_code_for_number(phonenumbers.parse(number)) or ""
 
 
+@sensitive_variables()
 def type_of(number: str) -> str:
     """Return which of the ``NUMBER_TYPES`` an E.164 ``number`` is of."""
     kind = phonenumbers.number_type(phonenumbers.parse(number))
@@ -148,6 +155,7 @@ def _refusal(message: Any, *, code: str = NumberRefused.code) -> NumberRefused:
     return NumberRefused(message, code=code, params={"example": example_numbers()})
 
 
+@sensitive_variables()
 def _reads(text: str, number: str) -> bool:
     try:
         return parse_number(text) == number
@@ -188,6 +196,7 @@ def _read(cleaned: str, region: str | None) -> PhoneNumber | None:
     return parsed if phonenumbers.is_valid_number(parsed) else None
 
 
+@sensitive_variables()
 def _is_foreign(cleaned: str) -> bool:
     try:
         country = phonenumbers.parse(cleaned, None).country_code
@@ -197,6 +206,7 @@ def _is_foreign(cleaned: str) -> bool:
     return country not in {phonenumbers.country_code_for_region(region) for region in regions}
 
 
+@sensitive_variables()
 def _regions(cleaned: str) -> Iterable[str | None]:
     return [None] if cleaned.lstrip("(").startswith("+") else list(get_settings().REGIONS)
 

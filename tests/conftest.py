@@ -80,6 +80,7 @@ def flashcall(settings: Any) -> Any:
 def simulator(settings: Any) -> Iterator[RunningSimulator]:
     """Serve the provider's API on this machine; the simulator answers only in DEBUG."""
     settings.DEBUG = True
+    settings.SIMULATOR_API_KEY = canary.KEY
     with running_simulator() as running:
         yield running
 

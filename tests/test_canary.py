@@ -30,6 +30,8 @@ def alone(listening: None) -> Iterator[None]:
         ("django_flashcall.dialing", "number=+79991234567", True),
         ("django_flashcall.dialing", "number=+7••••••••67 price=0.35", False),
         ("django_flashcall.dialing", "code=4217", True),
+        ("django_flashcall", "code=4217", True),
+        ("django_flashcall.dialing", "number=+7 999 123-45-67", True),
         ("urllib3.connection", "Authorization: canary-key-of-the-site", True),
         ("django.server", "GET /phone/code/ 1234567890", False),
     ],

@@ -150,8 +150,11 @@ def after(request: pytest.FixtureRequest) -> bool:
 @pytest.fixture(autouse=True)
 def provider(simulator: RunningSimulator, flashcall: Any) -> None:
     use(MobilgroupProvider, simulator, flashcall)
+    # Above what is billed, so that each answer settles it, too.
     for channel, amount in PRICES.items():
-        PriceFactory(channel=channel, amount=amount, valid_from=timezone.now() - timedelta(hours=1))
+        PriceFactory(
+            channel=channel, amount=2 * amount, valid_from=timezone.now() - timedelta(hours=1)
+        )
 
 
 def use(provider: type[MobilgroupProvider], simulator: RunningSimulator, flashcall: Any) -> None:

@@ -408,6 +408,16 @@ def test_a_number_grants_no_more_than_the_month_has_left(flashcall: Any) -> None
     assert limits.grant_checks(phone, now=NOW) == 1
 
 
+def test_what_was_guessed_thirty_days_ago_counts_and_no_longer(flashcall: Any) -> None:
+    flashcall(MONTHLY_FAILED_CHECKS=3)
+    phone = PhoneFactory()
+    began = NOW - timedelta(days=29, hours=12)
+    VerificationFactory(phone=phone, created_at=began, checks=3)
+    with pytest.raises(QuotaExceeded):
+        limits.grant_checks(phone, now=NOW)
+    assert limits.grant_checks(phone, now=NOW + timedelta(days=1)) == 3
+
+
 def test_without_a_check_left_no_call_is_placed_and_the_refusal_says_until_when(
     flashcall: Any,
 ) -> None:

@@ -242,3 +242,16 @@ def test_what_is_deleted_is_locked_first(now: datetime) -> None:
     statements = [query["sql"].split(" ")[0] for query in captured.captured_queries]
     begun = [after for before, after in itertools.pairwise(statements) if before == "BEGIN"]
     assert "SELECT" not in begun
+
+
+def test_what_another_purge_took_meanwhile_counts_nothing(now: datetime) -> None:
+    assert purging._delete_verifications([10**9]) == 0
+
+
+def test_no_row_is_looked_at_twice(now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(purging, "BATCH", 2)
+    for number in range(4):
+        old_phone(now, number=f"+7999123456{number}")
+
+    keys = Phone.objects.order_by("pk").values_list("pk", flat=True)
+    assert list(purging._batches(Phone.objects.all())) == [list(keys[:2]), list(keys[2:])]
