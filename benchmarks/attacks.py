@@ -1,12 +1,12 @@
-"""Three attacks of a day each, against the default settings: what they cost, and whom they harm.
+"""Attacks against the default settings: what they cost, and whom they harm.
 
 Run it in the root of the repository::
 
     python benchmarks/attacks.py
 
 The site is the one of the tests, with its pages; calls end in an outbox, time is travelled. Each
-minute the attackers try once, and each hour owners of numbers try to log in, from addresses of
-their own.
+minute of a day the attackers try once, and each hour owners of numbers try to log in, from
+addresses of their own; who guesses tries each hour of a month, and the owner once a day.
 """
 
 from __future__ import annotations
@@ -60,6 +60,16 @@ class Day:
         self.tried += 1
         self.placed += len(locmem.outbox) - before
 
+    def guess(self, number: str, *, address: str) -> None:
+        """Ask for a call in a fresh browser, and type wrong codes while there are tries."""
+        before, browser = len(locmem.outbox), Client(REMOTE_ADDR=address)
+        page = browser.post(LOGIN, {"number": number})
+        self.tried += 1
+        self.placed += len(locmem.outbox) - before
+        for _ in range(3 if page.status_code == 302 else 0):
+            wrong = f"{(int(locmem.outbox[-1].code) + 1) % 10_000:04}"
+            browser.post(page["Location"], {"code": wrong})
+
     def log_in(self, number: str, *, address: str, client: Client | None = None) -> None:
         """Try to log in as an owner does, in a browser that is known, or in a new one."""
         client = client or Client()
@@ -103,25 +113,44 @@ def one_number_known(day: Day, minute: int) -> None:
         day.log_in(NUMBER, address="198.51.100.1", client=day.known)
 
 
-ATTACKS: dict[str, Callable[[Day, int], None]] = {
-    "one address, a number a minute": one_address,
-    "an address a minute, one block": one_block,
-    "one number, owner in a new browser": one_number,
-    "one number, owner in a known browser": one_number_known,
-}
+def guesses(day: Day, minute: int) -> None:
+    """Each hour another address has one number called and guesses; its owner comes once a day."""
+    if minute % 60 == 0:
+        day.guess(NUMBER, address=f"203.0.{minute // 60 // 200}.{minute // 60 % 200}")
+    if minute % MINUTES == 30:
+        day.log_in(NUMBER, address="198.51.100.1")
 
 
-def replay(attack: Callable[[Day, int], None]) -> Day:
-    """Live through one day, from an empty record."""
+def guesses_known(day: Day, minute: int) -> None:
+    """The same, but the owner logged in with this browser before."""
+    if minute % 60 == 0:
+        day.guess(NUMBER, address=f"203.0.{minute // 60 // 200}.{minute // 60 % 200}")
+    if minute % MINUTES == 30:
+        day.log_in(NUMBER, address="198.51.100.1", client=day.known)
+
+
+#: What each is called and does in a minute, for how many days, and whether the browser is known.
+ATTACKS: list[tuple[str, Callable[[Day, int], None], int, bool]] = [
+    ("one address, a number a minute", one_address, 1, False),
+    ("an address a minute, one block", one_block, 1, False),
+    ("one number, owner in a new browser", one_number, 1, False),
+    ("one number, owner in a known browser", one_number_known, 1, True),
+    ("guesses, owner in new browsers", guesses, 30, False),
+    ("guesses, owner in a known browser", guesses_known, 30, True),
+]
+
+
+def replay(attack: Callable[[Day, int], None], *, days: int, is_known: bool) -> Day:
+    """Live through it, from an empty record."""
     for model in (Verification, Phone, Usage):
         model.objects.all().delete()
     cache.clear()
     day = Day()
     with time_machine.travel(BEGIN - timedelta(days=2), tick=False) as clock:
-        if attack is one_number_known:
+        if is_known:
             day.log_in(NUMBER, address="198.51.100.1", client=day.known)
             day.owners = day.turned_away = day.placed_for_owners = 0
-        for minute in range(MINUTES):
+        for minute in range(0, days * MINUTES, 1 if days == 1 else 30):
             clock.move_to(BEGIN + timedelta(minutes=minute))
             attack(day, minute)
     return day
@@ -130,9 +159,10 @@ def replay(attack: Callable[[Day, int], None]) -> Day:
 def main() -> None:
     """Print what each attack came to."""
     print(f"{'attack':<38}{'tried':>7}{'placed':>8}{'RUB':>9}{'owners':>8}{'turned away':>13}")
-    for name, attack in ATTACKS.items():
-        day = replay(attack)
-        money = Decimal("0.35") * day.placed
+    for name, attack, days, is_known in ATTACKS:
+        day = replay(attack, days=days, is_known=is_known)
+        spent = sum((row.spent for row in Usage.objects.filter(scope="")), Decimal(0))
+        money = f"{spent:.2f}"
         print(
             f"{name:<38}{day.tried:>7}{day.placed:>8}{money:>9}{day.owners:>8}{day.turned_away:>13}"
         )

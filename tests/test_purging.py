@@ -161,12 +161,14 @@ def test_a_number_that_a_row_of_the_site_names_stays(now: datetime) -> None:
 
 
 def test_what_a_row_of_the_site_protects_stays_and_keeps_nothing_else(now: datetime) -> None:
-    attempts = [AttemptFactory(verification__created_at=now - KEEP - MOMENT) for _ in range(5)]
+    old = {"verification__created_at": now - KEEP - MOMENT, "verification__address": "203.0.113.7"}
+    attempts = [AttemptFactory(**old) for _ in range(5)]
     Receipt.objects.create(attempt=attempts[2])
     old_phone(now)
 
     assert purge(now=now).verifications == 4
     assert VerificationAttempt.objects.get() == attempts[2]
+    assert Verification.objects.get().address == "203.0.113.7"
     assert purge(now=now).verifications == 0
 
 
