@@ -938,6 +938,15 @@ def test_the_sweep_takes_calls_that_no_worker_dialled_in_time(
     assert attempt.status == AttemptStatus.UNKNOWN
 
 
+def test_a_call_is_expected_by_the_first_channel_that_is_not_stopped() -> None:
+    now = timezone.now()
+    assert services.expected_channel(now=now) == Channel.FLASH_CALL
+    PriceFactory(channel=Channel.FLASH_CALL, allowed=False, valid_from=now)
+    assert services.expected_channel(now=now) == Channel.VOICE
+    PriceFactory(channel="", allowed=False, valid_from=now)
+    assert services.expected_channel(now=now) == Channel.FLASH_CALL
+
+
 def test_no_sms_at_all_can_be_wanted(
     clock: time_machine.Traveller, flashcall: Any, visitor: Visitor
 ) -> None:
