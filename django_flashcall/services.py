@@ -337,6 +337,7 @@ def _cost(price: Decimal | None, *, is_decoy: bool) -> limits.Cost:
     return limits.Cost(room=price, taken=limits.NOTHING if is_decoy else price)
 
 
+@sensitive_variables()
 def _ask_site(
     order: Order, *, purpose: str, visitor: Visitor, verification: Verification | None = None
 ) -> None:

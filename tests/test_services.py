@@ -968,6 +968,20 @@ def test_the_sweep_takes_calls_that_a_clock_in_the_future_left(
     assert services.sweep_attempts() == 1
 
 
+def test_a_check_of_what_is_purged_at_this_moment_is_over(
+    outbox: list[Delivery], visitor: Visitor
+) -> None:
+    verification = start()
+
+    def purge(execute: Any, sql: str, *statement: Any) -> Any:
+        if sql.startswith("UPDATE"):
+            Verification.objects.filter(pk=verification.pk).delete()
+        return execute(sql, *statement)
+
+    with connection.execute_wrapper(purge), pytest.raises(VerificationEnded):
+        services.check_code(verification, outbox[0].code, visitor=visitor)
+
+
 def test_a_resend_of_what_was_purged_meanwhile_is_over(
     clock: time_machine.Traveller, visitor: Visitor
 ) -> None:
