@@ -35,7 +35,8 @@ TEXTS: dict[str, str | Promise] = {
     Alarm.ANI_PHONE_NOT_VALID: _("The number to call from is not registered at the provider."),
     Alarm.PRICE: _("A call by %(channel)s cost %(price)s, %(foretold)s were foretold."),
     Alarm.NO_PRICE: _(
-        "There is no price for the channel %(channel)s: with DAILY_SPEND set, it is not used."
+        "There is no price for the channel %(channel)s: with DAILY_SPEND set, it is not used. "
+        "Enter one in the price list."
     ),
     Alarm.SPENDING: _("Today's calls have used %(percent)d %% of what may be spent."),
     Alarm.CONVERSION: _(

@@ -231,7 +231,7 @@ def _check_money(config: FlashCallSettings) -> list[CheckMessage]:
     messages: list[CheckMessage] = [
         Warning(
             f"Nothing bounds all calls of a day: FLASHCALL[{key!r}] is not set.",
-            hint="Set it to twice a good day's.",
+            hint="Set it to twice a good day's; before DAILY_SPEND, enter a price of each channel.",
             id="django_flashcall.W006",
         )
         for key in unset
@@ -304,7 +304,8 @@ def _check_odds(config: FlashCallSettings) -> list[CheckMessage]:
         Warning(
             f"Within these limits somebody who tries for a year guesses a code of one number with "
             f"a probability of {odds:.0%}.",
-            hint="Lower MONTHLY_FAILED_CHECKS or DAILY_FAILED_CHECKS, or raise CODE_LENGTH.",
+            hint="Lower MONTHLY_FAILED_CHECKS, DAILY_FAILED_CHECKS or MAX_ATTEMPTS, or raise "
+            "CODE_LENGTH where no voice speaks the code, which has four digits then.",
             id="django_flashcall.W005",
         )
     ]

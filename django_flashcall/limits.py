@@ -305,9 +305,7 @@ def _refuse_quota(recent: dict[str, Any], *, channel: str) -> None:
         return
     if recent["count"] >= get_settings().DAILY_ATTEMPTS:
         raise QuotaExceeded(retry_at=ends_at)
-    raise QuotaExceeded(
-        _("Too many SMS to this number. Try again after %(time)s."), retry_at=ends_at
-    )
+    raise QuotaExceeded(TOO_MANY_SMS, retry_at=ends_at)
 
 
 def _quota_ends_at(recent: dict[str, Any], *, channel: str) -> datetime | None:

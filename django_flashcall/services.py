@@ -49,7 +49,7 @@ from .words import AttemptStatus, Channel, Purpose, Verdict, VerificationStatus
 
 logger = logging.getLogger(__name__)
 
-NO_CHANNEL = _("We cannot call this number at the moment. Try again later, or use another one.")
+NO_CHANNEL = _("We cannot call this number at the moment. Try again later.")
 NO_CHANNEL_YET = _(
     "We cannot call this number at the moment. Try again after %(time)s, or use another one."
 )

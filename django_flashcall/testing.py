@@ -44,10 +44,11 @@ def testing_settings() -> dict[str, Any]:
     """Return the settings of a test: calls go to the outbox, rates into a cache of their own.
 
     So the site's own cache is not cleared; only what it says of a provider that fails is forgotten.
+    Money is not capped, since a test's database has no price list.
     """
     cache = {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": CACHE}
     return {
-        "FLASHCALL": {**getattr(settings, "FLASHCALL", {}), **STAND_INS},
+        "FLASHCALL": {**getattr(settings, "FLASHCALL", {}), **STAND_INS, "DAILY_SPEND": None},
         "CACHES": {**settings.CACHES, CACHE: cache},
         "RATELIMIT_USE_CACHE": CACHE,
     }

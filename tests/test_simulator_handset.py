@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import requests
 
+from django_flashcall.simulator.forms import digits_of
 from django_flashcall.simulator.testing import RunningSimulator
 from tests.simulator_client import NUMBER, ask, refusal
 
@@ -176,3 +177,8 @@ def test_the_api_is_not_served_without_debug(simulator: RunningSimulator, settin
 
 def test_an_unknown_address_is_not_found(simulator: RunningSimulator) -> None:
     assert requests.get(simulator.handset_url + "nowhere/", timeout=5).status_code == 404
+
+
+@pytest.mark.parametrize("written", ["8 999 123-45-67", "+7 (999) 123-45-67", "79991234567"])
+def test_a_number_is_understood_however_it_is_written(written: str) -> None:
+    assert digits_of(written) == "79991234567"

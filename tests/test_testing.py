@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import textwrap
 import unittest
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from django_flashcall import lines, testing
 from django_flashcall.exceptions import OutcomeUnknown
 from django_flashcall.models import Phone
 from django_flashcall.providers import locmem
-from django_flashcall.testing import PhoneTestMixin, log_in_by_phone
+from django_flashcall.testing import PhoneTestMixin, fresh_outbox, log_in_by_phone
 from django_flashcall.words import Channel
 
 from .factories import UserFactory
@@ -193,3 +194,11 @@ def test_forgetting_is_no_matter_of_a_cache_that_is_dead(settings: Any) -> None:
 def test_an_outbox_does_not_stop_the_clock() -> None:
     with testing.recorded_calls(), time_machine.travel("2026-03-14", tick=False):
         assert timezone.now().year == 2026
+
+
+@pytest.mark.django_db
+def test_a_cap_on_money_does_not_stop_the_tests_of_a_site(settings: Any, client: Client) -> None:
+    settings.FLASHCALL = {"DAILY_SPEND": Decimal("500")}
+    with override_settings(**testing.testing_settings()), fresh_outbox() as outbox:
+        log_in_by_phone(client, "8 999 123-45-67")
+        assert len(outbox) == 1

@@ -9,6 +9,13 @@ from django_flashcall.simulator.exchange import Arrangement
 from django_flashcall.simulator.faults import Fault
 
 
+def digits_of(text: str) -> str:
+    """Return a Russian number as the API has it, ``79991234567``, however it was written."""
+    digits = re.sub(r"[^0-9]", "", text)
+    # At home 8 is dialled before the number, and not +7.
+    return f"7{digits[1:]}" if re.fullmatch("8[0-9]{10}", digits) else digits
+
+
 class ArrangeForm(forms.Form):
     """Choose what the next requests meet."""
 
@@ -32,7 +39,7 @@ class ArrangeForm(forms.Form):
 
     def clean_number(self) -> str:
         """Keep the digits, however the number was written."""
-        return re.sub(r"[^0-9]", "", self.cleaned_data["number"])
+        return digits_of(self.cleaned_data["number"])
 
     @property
     def arrangement(self) -> Arrangement:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import re
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -22,7 +21,7 @@ from django.views.decorators.http import require_POST, require_safe
 from django_flashcall.simulator import protocol
 from django_flashcall.simulator.exchange import Arrangement, Call, Received, exchange
 from django_flashcall.simulator.faults import ERRORS, FATED_NUMBERS, Fault, Refused
-from django_flashcall.simulator.forms import ArrangeForm
+from django_flashcall.simulator.forms import ArrangeForm, digits_of
 from django_flashcall.simulator.gate import only_in_debug
 
 #: Where the simulator's own server puts the connection, so that an answer can be cut off.
@@ -127,7 +126,7 @@ def reset(request: HttpRequest) -> HttpResponse:
 
 
 def _ringing(request: HttpRequest) -> dict[str, Any]:
-    number = re.sub(r"[^0-9]", "", request.GET.get("number", ""))
+    number = digits_of(request.GET.get("number", ""))
     return {"calls": exchange.ringing(number), "exchange": exchange, "number": number}
 
 
