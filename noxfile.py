@@ -55,13 +55,8 @@ WATCHING = {
     "purging": ["purging"],
     "querysets": ["querysets", "limits", "services", "backends", "proofs", "purging", "races"],
     "services": [
-        "services",
-        "before_call",
-        "views",
-        "purging",
-        "query_counts",
-        "alarms",
-        "secrets",
+        *("services", "before_call", "views", "purging", "query_counts"),
+        *("alarms", "echoes", "secrets"),
     ],
 }
 #: What they cannot notice, and why: a line for each, the mutant after its module.

@@ -314,7 +314,7 @@ def _quota_ends_at(recent: dict[str, Any], *, channel: str) -> datetime | None:
     if recent["count"] >= config.DAILY_ATTEMPTS:
         first: datetime = recent["first"]
         return first + DAY
-    if channel == Channel.SMS and recent["sms"] >= config.DAILY_SMS > 0:
+    if channel == Channel.SMS and recent["sms"] >= config.DAILY_SMS:
         first = recent["first_sms"]
         return first + DAY
     return None

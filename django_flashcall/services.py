@@ -86,7 +86,7 @@ class PlannedCall:
     visitor: Visitor
     verification: Verification | None
     phone_id: int = field(repr=False)
-    now: datetime = field(repr=False)
+    now: datetime
 
     @cached_property
     def attempts(self) -> int:

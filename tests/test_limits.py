@@ -346,13 +346,15 @@ def test_sms_have_a_quota_of_their_own(flashcall: Any) -> None:
         claim_number(phone, channel)
 
 
-@pytest.mark.parametrize("key", ["DAILY_SMS", "DAILY_ATTEMPTS"])
-def test_a_quota_that_was_lowered_counts_at_once(key: str, flashcall: Any) -> None:
+@pytest.mark.parametrize(
+    ("key", "said"), [("DAILY_SMS", "Too many SMS"), ("DAILY_ATTEMPTS", "Too many calls")]
+)
+def test_a_quota_that_was_lowered_counts_at_once(key: str, said: str, flashcall: Any) -> None:
     phone = PhoneFactory()
     for hours in (8, 6, 4):
         called(phone, hours=hours, channel=Channel.SMS)
     flashcall(**{key: 2})
-    with pytest.raises(QuotaExceeded):
+    with pytest.raises(QuotaExceeded, match=said):
         claim_number(phone, Channel.SMS)
 
 

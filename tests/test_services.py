@@ -938,6 +938,16 @@ def test_the_sweep_takes_calls_that_no_worker_dialled_in_time(
     assert attempt.status == AttemptStatus.UNKNOWN
 
 
+def test_a_number_that_is_known_is_called_in_the_first_call_of_an_hour(
+    clock: time_machine.Traveller, outbox: list[Delivery]
+) -> None:
+    start()
+    clock.shift(timedelta(hours=2))
+    start()
+    assert Usage.objects.filter(scope="+7999123").count() == len(outbox) == 2
+    assert Usage.objects.get(scope="").attempts == 2
+
+
 def test_a_call_is_expected_by_the_first_channel_that_is_not_stopped() -> None:
     now = timezone.now()
     assert services.expected_channel(now=now) == Channel.FLASH_CALL
