@@ -77,10 +77,9 @@ def _is_first(key: str, *, every: timedelta) -> bool:
 def _others_did(key: str, *, every: timedelta) -> bool:
     """Tell whether another process has sounded this alarm, and say that this one does if not."""
     try:
+        is_new = cache.add(key, True, timeout=every.total_seconds())
         # Some caches answer no where they fail: only what can be read back was there.
-        return (
-            not cache.add(key, True, timeout=every.total_seconds()) and cache.get(key) is not None
-        )
+        return not is_new and cache.get(key) is not None
     except Exception:
         return False  # each cache has errors of its own
 
