@@ -85,7 +85,7 @@ class PlannedCall:
     price: Decimal | None
     visitor: Visitor
     verification: Verification | None
-    phone_id: int = field(repr=False)
+    phone_id: int
     now: datetime
 
     @cached_property

@@ -153,6 +153,16 @@ def test_a_claim_within_the_shortest_cooldown_is_refused_with_its_end() -> None:
     assert caught.value.retry_at == NOW + timedelta(seconds=50)
 
 
+def test_a_claim_within_the_shortest_cooldown_is_refused_with_the_end_of_the_longer() -> None:
+    phone = PhoneFactory(last_attempt_at=NOW)
+    for began in (NOW - timedelta(hours=1), NOW):
+        verification = VerificationFactory(phone=phone, created_at=began)
+        AttemptFactory(verification=verification, created_at=began)
+    with pytest.raises(CooldownActive) as caught:
+        limits.claim_number(phone, channel="voice", now=NOW + timedelta(seconds=30))
+    assert caught.value.retry_at == NOW + timedelta(seconds=120)
+
+
 def test_a_claim_of_a_blocked_number_is_refused() -> None:
     with pytest.raises(NumberBlocked):
         limits.claim_number(PhoneFactory(blocked_at=NOW), channel=Channel.VOICE, now=NOW)
@@ -205,6 +215,12 @@ def test_the_day_does_not_move_with_the_visitors_time_zone() -> None:
 
 def test_a_day_begins_with_nothing_spent() -> None:
     assert limits.ensure_windows(NUMBER, now=NOW) == 0
+
+
+def test_rows_that_are_there_are_looked_up_and_no_more(django_assert_num_queries: Any) -> None:
+    limits.insert_windows(NUMBER, now=NOW)
+    with django_assert_num_queries(1):
+        limits.ensure_windows(NUMBER, now=NOW)
 
 
 def test_rows_are_inserted_in_the_order_in_which_claims_lock_them() -> None:

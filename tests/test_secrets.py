@@ -93,8 +93,8 @@ def test_a_secret_is_a_text_that_does_not_show_in_what_holds_it() -> None:
     assert KEY not in repr({"Authorization": secret})
 
 
-#: What the functions of these modules call a number, or a code.
-SECRETS = {"code", "codes", "guesses", "digests", "number", "cleaned", "value"}
+#: What the functions of these modules call a number, a code, or what holds one.
+SECRETS = {"code", "codes", "guesses", "digests", "number", "cleaned", "value", "start"}
 HOLDING = [accounts, backends, codes, dialing, limits, phone, services]
 
 
