@@ -214,6 +214,7 @@ def check_deploy(**kwargs: Any) -> list[CheckMessage]:
         return []  # check_settings says so already
     messages += _check_money(config)
     messages += _check_caches()
+    messages += _check_sqlite()
     if config.ALLOW_STAFF:
         messages.append(
             Warning(
@@ -223,6 +224,21 @@ def check_deploy(**kwargs: Any) -> list[CheckMessage]:
             )
         )
     return messages
+
+
+def _check_sqlite() -> list[CheckMessage]:
+    """Warn of SQLite where visitors in parallel get "database is locked"."""
+    return [
+        Warning(
+            f"The database {alias!r} is SQLite, and does not begin transactions as IMMEDIATE: "
+            "visitors in parallel get “database is locked”.",
+            hint='Set "transaction_mode": "IMMEDIATE" and "timeout": 20 in its OPTIONS.',
+            id="django_flashcall.W009",
+        )
+        for alias, database in connections.settings.items()
+        if database["ENGINE"].endswith(".sqlite3")
+        and database.get("OPTIONS", {}).get("transaction_mode") != "IMMEDIATE"
+    ]
 
 
 def _check_money(config: FlashCallSettings) -> list[CheckMessage]:

@@ -378,6 +378,16 @@ class TestProduction:
 
         assert ids(check_deploy()) == ["W008"]
 
+    @pytest.mark.parametrize(
+        ("options", "expected"), [({}, ["W009"]), ({"transaction_mode": "IMMEDIATE"}, [])]
+    )
+    def test_w009_asks_sqlite_to_lock_at_once(
+        self, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], expected: list[str]
+    ) -> None:
+        database = {"ENGINE": "django.db.backends.sqlite3", "OPTIONS": options}
+        monkeypatch.setitem(connections.settings, "replica", database)
+        assert ids(check_deploy()) == expected
+
     @pytest.mark.parametrize("alias", ["default", "rates"])
     @pytest.mark.parametrize("backend", ["locmem.LocMemCache", "dummy.DummyCache"])
     def test_w007_asks_for_a_cache_that_is_shared(
