@@ -14,13 +14,13 @@ from django.core.cache.backends.locmem import LocMemCache
 from django.utils import timezone, translation
 
 from django_flashcall import alarms, limits, services
+from django_flashcall.clock import day_of, hour_of
 from django_flashcall.door import Visitor
 from django_flashcall.exceptions import BlockLimitReached, CooldownActive, LimitReached
 from django_flashcall.querysets import to_units
 from django_flashcall.signals import operator_alarm
 from django_flashcall.words import Alarm, ErrorCode, Purpose
-
-from .factories import PriceFactory
+from tests.factories import PhoneFactory, PriceFactory, UsageFactory
 
 #: Before Django 6.0 each was a pair.
 MANAGERS: list[Any] = (
@@ -212,6 +212,22 @@ def test_a_cap_that_was_raised_is_told_of_again(flashcall: Any, heard: list[str]
         flashcall(DAILY_SPEND=Decimal(cap))
         limits.watch_spending(to_units(Decimal(cap)), claimed=None, now=timezone.now())
     assert len(heard) == 2
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("is_known", [True, False])
+def test_what_was_spent_before_counts_for_known_and_for_new_numbers(
+    is_known: bool, flashcall: Any, heard: list[str]
+) -> None:
+    now = timezone.now()
+    flashcall(DAILY_SPEND=Decimal("1"))
+    PriceFactory(amount=Decimal("0.35"), valid_from=now)
+    UsageFactory(scope="", since=day_of(now), amount=5000)
+    if is_known:
+        PhoneFactory(number="+79991230001")
+        UsageFactory(scope="+7999123", since=hour_of(now))
+    start("+79991230001")
+    assert heard == ["Today's calls have used 80 % of what may be spent."]
 
 
 class MuteCache(LocMemCache):

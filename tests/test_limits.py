@@ -363,15 +363,22 @@ def test_sms_have_a_quota_of_their_own(flashcall: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "said"), [("DAILY_SMS", "Too many SMS"), ("DAILY_ATTEMPTS", "Too many calls")]
+    ("key", "channel", "said"),
+    [
+        ("DAILY_SMS", Channel.SMS, "Too many SMS"),
+        ("DAILY_ATTEMPTS", Channel.SMS, "Too many calls"),
+        ("DAILY_ATTEMPTS", Channel.VOICE, "Too many calls"),
+    ],
 )
-def test_a_quota_that_was_lowered_counts_at_once(key: str, said: str, flashcall: Any) -> None:
+def test_a_quota_that_was_lowered_counts_at_once(
+    key: str, channel: str, said: str, flashcall: Any
+) -> None:
     phone = PhoneFactory()
     for hours in (8, 6, 4):
         called(phone, hours=hours, channel=Channel.SMS)
     flashcall(**{key: 2})
     with pytest.raises(QuotaExceeded, match=said):
-        claim_number(phone, Channel.SMS)
+        claim_number(phone, channel)
 
 
 def test_a_number_that_is_held_for_spam_rests_for_a_day_on_that_channel() -> None:
