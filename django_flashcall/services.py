@@ -373,7 +373,7 @@ def _watched(order: Order) -> Iterator[None]:
     try:
         yield
     except BlockLimitReached:
-        raise
+        raise  # by its numbers, not by money
     except LimitReached:
         limits.watch_spending(order.spent_units, claimed=order.cost.room, now=order.now)
         raise

@@ -255,6 +255,7 @@ class CodeView(NonAtomicMixin, RedirectURLMixin, FormView):
         attempts, phone = self._attempts, self.verification.phone
         free_at = self._free_channels(now=now) if state == "pending" else {}
         ringing = [one for one in attempts if _may_still_ring(one, now=now)]
+        until = max((one.expires_at for one in ringing), default=now)
         expects_code = state == "pending" and bool(ringing)
         is_over = state in ENDED and not (expects_code or free_at)
         return super().get_context_data(
@@ -267,8 +268,8 @@ class CodeView(NonAtomicMixin, RedirectURLMixin, FormView):
             attempt=attempts[-1],
             state=state,
             expects_code=expects_code,
-            code_until=max((one.expires_at for one in ringing), default=now),
-            code_time=end_time(max((one.expires_at for one in ringing), default=now)),
+            code_until=until,
+            code_time=end_time(until),
             channels=list(free_at),
             has_other_way=any(channel != attempts[-1].channel for channel in free_at),
             now=now,
