@@ -1,7 +1,7 @@
-"""Forms for users who are known: confirm a number, change it, prove it again.
+"""Forms for known users: confirm a number, change it, prove it again, take the second step.
 
-Like those of ``forms`` they do their work while they are validated: the first of each pair has
-somebody called, the second takes the code, after which ``phone`` is the number that was proved.
+Like those in ``forms``, they do their work during validation. The first form of each pair calls a
+number. The second one takes the code, and then ``phone`` is the verified number.
 """
 
 from __future__ import annotations
@@ -16,50 +16,50 @@ from django.http import HttpRequest
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
-from . import notes, proofs
-from .door import Visitor
+from . import accounts
+from .choices import Purpose
 from .exceptions import StartRefused, VerificationEnded
 from .forms import CodeForm, PhoneForm, StartForm
 from .models import Phone
-from .words import Purpose
+from .visitors import sessions
+from .visitors.visitor import Visitor
 
 
 class ConfirmForm(PhoneForm):
-    """Takes a number that the user wants to have, and has it called; asks for a recent login."""
+    """Takes a number that the user wants to confirm, and calls it; requires a recent login."""
 
     purpose = Purpose.CONFIRM
     url_name = "django_flashcall:confirm"
-    #: A login or a proof of the user's own number must not be older.
+    #: The login, or the proof of one of the user's numbers, must not be older than this.
     max_age = timedelta(minutes=15)
 
     @property
     def is_recent(self) -> bool:
-        """Whether it is not too long ago that we knew who this is."""
-        return notes.is_recent(self.request, max_age=self.max_age)
+        """Whether the login is recent enough."""
+        return sessions.is_recent(self.request, max_age=self.max_age)
 
-    def number_of(self, subject: Any) -> str:
-        """Return what was typed, unless the login is too old."""
-        # SECURITY: whoever finds somebody's browser open must not put a number into the account.
+    def number_to_call(self, cleaned: dict[str, Any]) -> str:
+        """Return the number that was entered, unless the login is too old."""
+        # SECURITY: whoever finds a logged-in browser must not add a number to the account.
         if not self.is_recent:
             raise StartRefused(_("You logged in a while ago. Log in again first."))
-        return super().number_of(subject)
+        return super().number_to_call(cleaned)
 
 
 class ChangeForm(ConfirmForm):
-    """The same for the number that the user wants to have instead of the others."""
+    """Takes the number that is to replace the user's others, and calls it."""
 
     purpose = Purpose.CHANGE
     url_name = "django_flashcall:change"
 
 
 class ReauthenticateForm(StartForm):
-    """Has one of the user's own numbers called; the latest if none is chosen."""
+    """Calls one of the user's own numbers, the latest one if none is chosen."""
 
     phone = forms.ChoiceField(label=_("Number to call"), required=False, widget=forms.RadioSelect)
 
     purpose = Purpose.REAUTHENTICATE
     url_name = "django_flashcall:reauthenticate"
-    subject = "phone"
 
     def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
         super().__init__(request, *args, **kwargs)
@@ -67,61 +67,62 @@ class ReauthenticateForm(StartForm):
         field: Any = self.fields["phone"]
         field.choices, field.initial = choices, next(iter(dict(choices)), None)
 
+    @classmethod
+    def initial_for(cls, phone: Phone) -> dict[str, str]:
+        """Return the choice, which does not reveal the number."""
+        return {"phone": str(phone.pk)}
+
     @property
     def owner(self) -> AbstractBaseUser | None:
-        """Whose numbers these are."""
+        """The user whose numbers can be called."""
         return self.request.user if self.request.user.is_authenticated else None
 
     @cached_property
     def phones(self) -> list[Phone]:
-        """The numbers that may be called, the latest proof first."""
-        return proofs.numbers_of(self.owner) if self.owner else []
+        """The numbers that can be called, the latest proof first."""
+        return accounts.numbers_of(self.owner) if self.owner else []
 
-    def number_of(self, subject: Any) -> str:
-        """Return the number behind the choice."""
-        chosen = [phone for phone in self.phones if str(phone.pk) == subject]
+    def number_to_call(self, cleaned: dict[str, Any]) -> str:
+        """Return the chosen number."""
         if not self.phones:
             raise StartRefused(_("You have no number yet. Confirm one first."))
+        chosen = [phone for phone in self.phones if str(phone.pk) == cleaned["phone"]]
         return (chosen or self.phones)[0].number
-
-    def subject_of(self, phone: Phone) -> str:
-        """Return the choice, which tells nobody the number."""
-        return str(phone.pk)
 
 
 class SecondStepForm(ReauthenticateForm):
-    """Has a number called of whoever gave the right password in this session."""
+    """Calls a number of the user whose password was right."""
 
     purpose = Purpose.SECOND_STEP
     url_name = "django_flashcall:second_step"
 
     @property
     def owner(self) -> AbstractBaseUser | None:
-        """Whose password it was."""
-        user: AbstractBaseUser | None = notes.held_user(self.request)
+        """The user whose password was right."""
+        user: AbstractBaseUser | None = sessions.held_user(self.request)
         return user
 
     def visitor(self) -> Visitor:
-        """Return whose password it was: somebody else may be logged in still."""
+        """Return the visitor as the owner: another user may still be logged in."""
         return replace(super().visitor(), user=self.owner)
 
 
 class ProofForm(CodeForm):
-    """Takes the code of a user's own verification; then ``phone`` is the number."""
+    """Takes the code of a user's own verification. After a right one, ``phone`` is the number."""
 
     phone: Phone
 
     def finish(self) -> None:
-        """Use the approval up; a number that was the user's before proves who this is."""
+        """Use the approval. A number that the user had before is a proof of who they are."""
         user: Any = self.request.user
-        known = proofs.numbers_of(user)
+        known = accounts.numbers_of(user)
         self.phone = self.prove(user)
-        # SECURITY: a new number proves nothing where there was one before, to be stolen.
+        # SECURITY: where the user had a number, a new one proves nothing.
         if self.phone in known or not known:
-            notes.note(self.request, notes.PROOF)
+            sessions.record_event(self.request, sessions.PROOF)
 
     def prove(self, user: AbstractBaseUser) -> Phone:
-        """Do what the number was proved for, and return it."""
+        """Do what the number was verified for, and return it."""
         raise NotImplementedError
 
 
@@ -130,7 +131,7 @@ class ConfirmCodeForm(ProofForm):
 
     def prove(self, user: AbstractBaseUser) -> Phone:
         """Raise ``NumberTaken`` if it belongs to another user."""
-        return proofs.confirm_number(self.verification, user=user)
+        return accounts.confirm_number(self.verification, user=user)
 
 
 class ChangeCodeForm(ProofForm):
@@ -138,29 +139,29 @@ class ChangeCodeForm(ProofForm):
 
     def prove(self, user: AbstractBaseUser) -> Phone:
         """Raise ``NumberTaken`` if it belongs to another user."""
-        return proofs.change_number(self.verification, user=user)
+        return accounts.change_number(self.verification, user=user)
 
 
 class ReauthenticateCodeForm(ProofForm):
-    """Proves once more that the number is the user's."""
+    """Proves again that the number is the user's."""
 
     def prove(self, user: AbstractBaseUser) -> Phone:
-        """Raise ``VerificationEnded`` if it is not the user's any more."""
-        return proofs.prove_again(self.verification, user=user)
+        """Raise ``VerificationEnded`` if the number is no longer theirs."""
+        return accounts.prove_again(self.verification, user=user)
 
 
 class SecondStepCodeForm(CodeForm):
-    """Finds the user whose password was right, and who has proved his number now."""
+    """Finds the user whose password was right, and who has now proved their number."""
 
     def visitor(self) -> Visitor:
-        """Return whose password it was."""
-        return replace(super().visitor(), user=notes.held_user(self.request))
+        """Return the visitor as the user whose password was right."""
+        return replace(super().visitor(), user=sessions.held_user(self.request))
 
     def finish(self) -> None:
-        """Raise ``VerificationEnded`` if nobody is held any more."""
-        user = notes.held_user(self.request)
+        """Raise ``VerificationEnded`` if no user waits for the second step any more."""
+        user = sessions.held_user(self.request)
         if user is None:
             raise VerificationEnded()
-        proofs.prove_again(self.verification, user=user, purpose=Purpose.SECOND_STEP)
-        notes.mark_proof(self.request)
+        accounts.prove_again(self.verification, user=user, purpose=Purpose.SECOND_STEP)
+        sessions.mark_proof(self.request)
         self.user = user

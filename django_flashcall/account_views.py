@@ -1,7 +1,7 @@
-"""Pages for users who are known: confirm a number, change it, prove it again, take a second step.
+"""Pages for known users: confirm a number, change it, prove it again, take the second step.
 
-Each is a pair, as the login is: one page has somebody called, the other takes the code. What a
-site may want to do afterwards are methods of their own.
+They come in pairs, like the login: one page calls a number, the other takes the code. Methods of
+their own are hooks for what a site wants to do afterwards.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.mixins import LoginRequiredMixin
 from django.contrib.auth.models import AbstractBaseUser
 from django.contrib.auth.views import redirect_to_login
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 
-from . import door, notes, proofs
+from . import accounts
 from .account_forms import (
     ChangeCodeForm,
     ChangeForm,
@@ -30,37 +30,52 @@ from .account_forms import (
     SecondStepCodeForm,
     SecondStepForm,
 )
+from .choices import Purpose
+from .decorators import GuardedMixin, PublicMixin
 from .forms import StartForm
 from .models import Phone
-from .views import CodeView, LoginView, guarded, public
-from .words import Purpose
+from .views import CheckView, CodeView, NumberView, StartView
+from .visitors import sessions
 
 
-@guarded
-class ConfirmView(LoginRequiredMixin, LoginView):
-    """Asks a user for a number that is to be his, and has it called; asks for a recent login."""
+class ConfirmView(GuardedMixin, LoginRequiredMixin, NumberView):
+    """Asks a user for a number to confirm, and calls it; requires a recent login."""
 
     form_class: type[ConfirmForm] = ConfirmForm
     template_name = "django_flashcall/confirm.html"
     code_url_name = "django_flashcall:confirm_code"
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Ask who is back after a while to prove again who it is."""
+        """Ask for a fresh proof if the login is not recent."""
         form: Any = self.get_form()
-        return super().get(request, *args, **kwargs) if form.is_recent else self.ask_again()
+        return super().get(request, *args, **kwargs) if form.is_recent else self.ask_for_proof()
 
-    def ask_again(self) -> HttpResponse:
-        """Send the user to prove his number, or to log in again where he has none."""
+    def ask_for_proof(self) -> HttpResponse:
+        """Redirect the user to prove their number, or to log in again if they have none."""
         here = self.request.get_full_path()
-        if proofs.numbers_of(self.request.user):  # type: ignore[arg-type]
-            return redirect(door.way_to("django_flashcall:reauthenticate", next_url=here))
-        # A login page may send back at once who is logged in.
+        if accounts.numbers_of(self.request.user):  # type: ignore[arg-type]
+            return redirect(
+                sessions.url_with_next("django_flashcall:reauthenticate", next_url=here)
+            )
+        # A login page may redirect users who are logged in.
         logout(self.request)
         return redirect_to_login(here, self.get_login_url())
 
 
-@guarded
-class ConfirmCodeView(LoginRequiredMixin, CodeView):
+class AccountCodeView(GuardedMixin, LoginRequiredMixin, CheckView):
+    """Base of the pages that take a code of a user's own verification."""
+
+    form_class: type[ProofForm]
+
+    def code_accepted(self, form: Any) -> None:
+        """Call ``proved()``."""
+        self.proved(form.phone)
+
+    def proved(self, phone: Phone) -> None:
+        """Do what else the site wants after the user has proved ``phone``."""
+
+
+class ConfirmCodeView(AccountCodeView):
     """Takes the code, and makes the number one of the user's."""
 
     form_class: type[ProofForm] = ConfirmCodeForm
@@ -69,27 +84,16 @@ class ConfirmCodeView(LoginRequiredMixin, CodeView):
     start_url_name = "django_flashcall:confirm"
     code_url_name = "django_flashcall:confirm_code"
 
-    def form_valid(self, form: Any) -> HttpResponse:
-        """Go where the user wanted to."""
-        success_url = self.get_success_url()
-        self.proved(form.phone)
-        return self.trusting(HttpResponseRedirect(success_url))
 
-    def proved(self, phone: Phone) -> None:
-        """Do what else the site wants, once the user has proved ``phone``."""
-
-
-@guarded
 class ChangeView(ConfirmView):
-    """The same for a number that is to replace the user's others."""
+    """Asks for the number that is to replace the user's others, and calls it."""
 
     form_class = ChangeForm
     template_name = "django_flashcall/change.html"
     code_url_name = "django_flashcall:change_code"
 
 
-@guarded
-class ChangeCodeView(ConfirmCodeView):
+class ChangeCodeView(AccountCodeView):
     """Takes the code, and makes the number the user's only one."""
 
     form_class = ChangeCodeForm
@@ -97,42 +101,50 @@ class ChangeCodeView(ConfirmCodeView):
     purpose = Purpose.CHANGE
     start_url_name = "django_flashcall:change"
     code_url_name = "django_flashcall:change_code"
-    #: Log the user out everywhere else? Only possible for users without a password.
+    #: Whether to log the user out everywhere else. Only possible for users without a password.
     ends_other_sessions = False
 
     def proved(self, phone: Phone) -> None:
-        """End the other sessions, where the site wants that."""
+        """End the other sessions if ``ends_other_sessions`` is on."""
         user: Any = self.request.user
         if self.ends_other_sessions and not user.has_usable_password():
-            # Sessions are bound to the password's hash: another unusable one ends them.
+            # Sessions are bound to the password hash. Another unusable password ends them.
             user.set_unusable_password()
             user.save(update_fields=["password"])
         update_session_auth_hash(self.request, user)
 
 
-@guarded
-class ReauthenticateView(LoginRequiredMixin, LoginView):
-    """Has the user's own number called, before something sensitive."""
+class OwnNumberView(StartView):
+    """Base of the pages that call one of the user's own numbers."""
 
-    form_class: Any = ReauthenticateForm
+    form_class: Any
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Show which number will be called."""
+        if not self.get_form().phones:
+            return self.start_over()
+        return super().get(request, *args, **kwargs)
+
+    def start_over(self) -> HttpResponse:
+        """Redirect a visitor who has no number to call."""
+        raise NotImplementedError
+
+
+class ReauthenticateView(GuardedMixin, LoginRequiredMixin, OwnNumberView):
+    """Calls the user's own number, before something sensitive."""
+
+    form_class = ReauthenticateForm
     template_name = "django_flashcall/reauthenticate.html"
     code_url_name = "django_flashcall:reauthenticate_code"
 
-    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Show whom we will call; who has no number confirms one first."""
-        if not self.get_form().phones:
-            next_url = self.get_redirect_url()
-            return redirect(door.way_to("django_flashcall:confirm", next_url=next_url))
-        return super().get(request, *args, **kwargs)
-
-    def get_initial(self) -> dict[str, Any]:
-        """Leave the choice to the form."""
-        return {}
+    def start_over(self) -> HttpResponse:
+        """Redirect the user to confirm a number first."""
+        next_url = self.get_redirect_url()
+        return redirect(sessions.url_with_next("django_flashcall:confirm", next_url=next_url))
 
 
-@guarded
-class ReauthenticateCodeView(ConfirmCodeView):
-    """Takes the code, and notes that the number was proved."""
+class ReauthenticateCodeView(AccountCodeView):
+    """Takes the code, and records that the number was proved."""
 
     form_class = ReauthenticateCodeForm
     start_form_class = ReauthenticateForm
@@ -143,65 +155,55 @@ class ReauthenticateCodeView(ConfirmCodeView):
 
 
 class SecondStepMixin:
-    """Makes Django's ``LoginView`` ask for the number after the password; stands first.
+    """Makes Django's ``LoginView`` call the user's number after the password; the first base class.
 
-    Nobody is logged in before the second step is taken. Who has proved no number yet needs none,
-    unless ``needs_second_step`` says otherwise.
+    The user is not logged in before the second step. Users who have proved no number need none,
+    unless ``needs_second_step()`` says otherwise.
     """
 
     request: HttpRequest
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
-        """Keep the user in mind, and go to the second step."""
+        """Remember the user, and redirect to the second step."""
         user = form.get_user()
         if not self.needs_second_step(user):
             return super().form_valid(form)  # type: ignore[misc,no-any-return]
-        if not proofs.numbers_of(user):
+        if not accounts.numbers_of(user):
             return self.no_second_step(form)
-        notes.hold(self.request, user)
+        sessions.hold_user(self.request, user)
         next_url = self.get_success_url()  # type: ignore[attr-defined]
-        return redirect(door.way_to("django_flashcall:second_step", next_url=next_url))
+        return redirect(sessions.url_with_next("django_flashcall:second_step", next_url=next_url))
 
     def needs_second_step(self, user: AbstractBaseUser) -> bool:
-        """Tell whether the password is not enough for ``user``."""
-        return bool(proofs.numbers_of(user))
+        """Return whether the password alone is not enough for ``user``."""
+        return bool(accounts.numbers_of(user))
 
     def no_second_step(self, form: AuthenticationForm) -> HttpResponse:
-        """Refuse who needs a second step, and has no number to take it with."""
+        """Refuse a user who needs a second step and has no number for it."""
         form.add_error(None, _("This account has no confirmed number for the second step."))
         return self.form_invalid(form)  # type: ignore[attr-defined,no-any-return]
 
 
-@public
-@guarded
-class SecondStepView(ReauthenticateView):
-    """Has a number called of whoever gave the right password."""
+class SecondStepView(PublicMixin, OwnNumberView):
+    """Calls a number of the user whose password was right."""
 
-    form_class: Any = SecondStepForm
+    form_class = SecondStepForm
     template_name = "django_flashcall/second_step.html"
     code_url_name = "django_flashcall:second_step_code"
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Send away who gave no password here, or too long ago."""
-        if notes.held_user(request) is None:
+        """Redirect visitors who entered no password, or too long ago."""
+        if sessions.held_user(request) is None:
             return self.start_over()
-        return LoginView.dispatch(self, request, *args, **kwargs)
-
-    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Show whom we will call, if there is still somebody."""
-        if not self.get_form().phones:
-            return self.start_over()
-        return super().get(request, *args, **kwargs)
+        return super().dispatch(request, *args, **kwargs)
 
     def start_over(self) -> HttpResponse:
-        """Send the visitor back to where the password was asked for."""
-        page = notes.held_page(self.request)
+        """Redirect the visitor to where the password was asked for."""
+        page = sessions.password_page(self.request)
         next_url = self.get_redirect_url() or self.get_default_redirect_url()
         return redirect(page) if page else redirect_to_login(next_url)
 
 
-@public
-@guarded
 class SecondStepCodeView(CodeView):
     """Takes the code, and logs in."""
 
@@ -210,5 +212,5 @@ class SecondStepCodeView(CodeView):
     purpose = Purpose.SECOND_STEP
     start_url_name = "django_flashcall:second_step"
     code_url_name = "django_flashcall:second_step_code"
-    # SECURITY: who only knows the password must not learn the number.
+    # SECURITY: whoever only knows the password must not learn the number.
     shows_number = False

@@ -1,139 +1,213 @@
-"""Whose number is this? Finding the user of a number, and making one for a new number."""
+"""Which user a number belongs to: confirm, change and prove a number, and release it.
+
+Each function uses an approved verification and changes the record in one transaction: once, or not
+at all. Logging in is in ``backends``.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
-from django.contrib.auth import get_backends, get_user_model
+from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import IntegrityError
-from django.db.models import EmailField, QuerySet
-from django.http import HttpRequest
+from django.db.models import F, QuerySet
 from django.utils import timezone
-from django.utils.crypto import get_random_string
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
+from . import signals
+from .choices import Purpose
 from .conf import get_settings
-from .exceptions import LoginRefused
-from .models import Phone
+from .exceptions import NumberTaken, VerificationEnded
+from .models import Phone, Verification
 from .phone import spellings
+from .querysets import PhoneQuerySet
 from .transactions import in_own_transaction
 
-#: Letters and digits that nobody mistakes for each other.
-ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
+T = TypeVar("T")
 
-
-class PhoneAccounts:
-    """The methods that a site overrides, in a subclass of ``PhoneBackend``, to keep users its way.
-
-    All of them get the number in E.164, proved; with ``SIGN_UP`` off, ``find_user`` is asked before
-    the call too.
-    """
-
-    @sensitive_variables()
-    def find_user(self, number: str) -> AbstractBaseUser | None:
-        """Return the user to whom ``number`` belongs, or who says so in ``USER_PHONE_FIELD``.
-
-        Raises ``LoginRefused`` if several do.
-        """
-        phone = Phone.objects.select_related("user").filter(number=number).first()
-        if phone and (phone.user or phone.changed_hands):
-            return phone.user
-        return self._find_by_field(number)
-
-    @sensitive_variables()
-    def _find_by_field(self, number: str) -> AbstractBaseUser | None:
-        users = list(holders(number)[:2])
-        if len(users) > 1:
-            raise LoginRefused(code="duplicate")
-        return users[0] if users else None
-
-    @sensitive_variables()
-    def create_user(self, number: str) -> AbstractBaseUser | None:
-        """Make a user for ``number``; return ``None`` if somebody else did at this moment."""
-        try:
-            return self._sign_up(number)
-        except IntegrityError:
-            # Another door of the site made the user, or an old one has the number in a unique
-            # field; anything else is a mistake of the site's, which must show.
-            if self.find_user(number) is None and not holders(number):
-                raise
-            return None
-
-    @sensitive_variables()
-    def new_user(self, number: str) -> AbstractBaseUser:
-        """Return an unsaved user without a usable password, named by ``make_username``.
-
-        The number goes into ``USER_PHONE_FIELD``, which may be the name.
-        """
-        user_model, field = get_user_model(), get_settings().USER_PHONE_FIELD
-        named = {user_model.USERNAME_FIELD: self.make_username(number)}
-        user = user_model(**named | ({field: number} if field else {}))
-        user.set_unusable_password()
-        return user
-
-    @sensitive_variables()
-    @in_own_transaction(Phone)
-    def _sign_up(self, number: str) -> AbstractBaseUser | None:
-        phone = Phone.objects.filter(number=number)
-        if not phone.claim_sign_up(now=timezone.now()):
-            return None
-        user = self.new_user(number)
-        user.save()
-        phone.update(user=user)
-        return user
-
-    @sensitive_variables()
-    def make_username(self, number: str) -> str:
-        """Return a name for a new user, where names are addresses one that leads nowhere.
-
-        It is not the number: somebody may have registered the number as a name.
-        """
-        name = f"phone-{get_random_string(12, ALPHABET)}"
-        user_model = get_user_model()
-        field = user_model._meta.get_field(user_model.USERNAME_FIELD)
-        # RFC 2606 keeps .invalid free of hosts: no mail ever leaves for it.
-        return f"{name}@phone.invalid" if isinstance(field, EmailField) else name
-
-    def has_second_proof(self, request: HttpRequest | None, user: AbstractBaseUser) -> bool:
-        """Tell whether ``request`` shows by something else than the number that it is ``user``.
-
-        Asked where the number alone is not enough: its user never proved it, or not for
-        ``MAX_DORMANCY``. A site that has asked for a password or written a mail just now says so
-        here, and the number is the user's from then on.
-        """
-        return False
-
-    @in_own_transaction(Phone)
-    def prove_again(self, phone_id: int, *, user: AbstractBaseUser) -> bool:
-        """Record that ``user`` proved a number once more that was proved recently enough."""
-        now, dormancy = timezone.now(), get_settings().MAX_DORMANCY
-        since = now - dormancy if dormancy else None
-        return Phone.objects.filter(pk=phone_id).prove_again(user=user, now=now, since=since)
-
-    @in_own_transaction(Phone)
-    def bind(self, phone_id: int, *, user: AbstractBaseUser) -> bool:
-        """Make the number the one of ``user``, who has just proved it."""
-        return Phone.objects.filter(pk=phone_id).bind(user=user, now=timezone.now())
+CLAIMED = _("This number is listed in another account. Ask us to free it.")
 
 
 @sensitive_variables()
-def holders(number: str) -> QuerySet[Any]:
-    """Return the users who have ``number`` in ``USER_PHONE_FIELD``, in the usual spellings.
+def confirm_number(verification: Verification, *, user: AbstractBaseUser) -> Phone:
+    """Make the verified number one of the numbers of ``user``, and return it.
 
-    Its index is asked for them; all others are read by ``flashcall_adopt``.
+    Raises ``NumberTaken`` if another user proved it earlier, and ``VerificationEnded`` if the
+    approval was used or has another purpose.
+    """
+    phone = _refuse_taken(lambda: _confirm(verification, user=user))
+    _refresh(user)
+    signals.number_confirmed.send_robust(sender=Phone, user=user, phone=phone)
+    return phone
+
+
+@sensitive_variables()
+def change_number(verification: Verification, *, user: AbstractBaseUser) -> Phone:
+    """Make the verified number the only one of ``user``, and return it.
+
+    Raises the same errors as ``confirm_number()``.
+    """
+    previous = _number_in_field(user)
+    phone, released = _refuse_taken(lambda: _change(verification, user=user))
+    _refresh(user)
+    signals.number_changed.send_robust(
+        sender=Phone, user=user, phone=phone, released=released, previous=previous
+    )
+    return phone
+
+
+@sensitive_variables()
+def prove_again(
+    verification: Verification, *, user: AbstractBaseUser, purpose: str = Purpose.REAUTHENTICATE
+) -> Phone:
+    """Record that ``user`` proved one of their numbers again, and return it.
+
+    Raises ``VerificationEnded`` if the number is not theirs, or if the approval was used or has
+    another purpose.
+    """
+    _prove(verification, user=user, purpose=purpose)
+    return verification.phone
+
+
+@sensitive_variables()
+def release_numbers(phones: PhoneQuerySet[Phone]) -> int:
+    """Detach these numbers from their users, as when a carrier reassigned them; return how many.
+
+    The users keep everything else. Their ``USER_PHONE_FIELD`` is ignored for these numbers until
+    somebody proves them.
+    """
+    # One transaction each. A transaction for all would wait for the rows of other transactions.
+    one_by_one = (phones.filter(pk=pk) for pk in phones.order_by("pk").values_list("pk", flat=True))
+    return sum(_release_alone(one) for one in one_by_one)
+
+
+def numbers_of(user: AbstractBaseUser) -> list[Phone]:
+    """Return the numbers that ``user`` has proved, the latest proof first.
+
+    With ``USER_PHONES_PROVEN``, numbers linked by ``flashcall_adopt`` are included.
+    """
+    return list(_proved_by(user).order_by(F("verified_at").desc(nulls_last=True), "pk"))
+
+
+def _refuse_taken(work: Callable[[], T]) -> T:
+    try:
+        return work()
+    except IntegrityError as error:
+        # Another user has the number in the site's own unique field, which cannot be emptied.
+        raise NumberTaken(CLAIMED, code="number_claimed") from error
+
+
+@in_own_transaction(Verification)
+def _confirm(verification: Verification, *, user: AbstractBaseUser) -> Phone:
+    _consume(verification, user=user, purpose=Purpose.CONFIRM)
+    phone = _claim(verification, user=user)
+    if not _number_in_field(user):
+        _write_field(phone, user=user)
+    return phone
+
+
+@in_own_transaction(Verification)
+def _change(verification: Verification, *, user: AbstractBaseUser) -> tuple[Phone, list[Phone]]:
+    _consume(verification, user=user, purpose=Purpose.CHANGE)
+    # Parallel changes wait here. Otherwise each would keep the number of the other, which it does
+    # not see yet.
+    get_user_model()._default_manager.select_for_update().get(pk=user.pk)
+    phone = _claim(verification, user=user)
+    others = Phone.objects.filter(user=user.pk).exclude(pk=phone.pk)
+    released = list(others)
+    _release(others)
+    _write_field(phone, user=user)
+    return phone, released
+
+
+@in_own_transaction(Verification)
+def _release_alone(phones: PhoneQuerySet[Phone]) -> int:
+    return _release(phones)
+
+
+def _release(phones: PhoneQuerySet[Phone]) -> int:
+    # SECURITY: a code for the number that is still on its way must not be accepted.
+    Verification.objects.filter(phone__in=phones).withdraw()
+    return phones.release(now=timezone.now())
+
+
+@in_own_transaction(Verification)
+def _prove(verification: Verification, *, user: AbstractBaseUser, purpose: str) -> None:
+    _consume(verification, user=user, purpose=purpose)
+    if not _proved_by(user).filter(pk=verification.phone_id).bind(user=user, now=timezone.now()):
+        raise VerificationEnded()
+
+
+def _proved_by(user: AbstractBaseUser) -> PhoneQuerySet[Phone]:
+    phones = Phone.objects.filter(user=user.pk)
+    return phones if get_settings().USER_PHONES_PROVEN else phones.exclude(verified_at=None)
+
+
+def _consume(verification: Verification, *, user: AbstractBaseUser, purpose: str) -> None:
+    # SECURITY: only by the user who asked, only for its purpose, and only once.
+    mine = Verification.objects.filter(pk=verification.pk, user=user.pk)
+    if not mine.consume(now=timezone.now(), purpose=purpose):
+        raise VerificationEnded()
+
+
+def _claim(verification: Verification, *, user: AbstractBaseUser) -> Phone:
+    now, config = timezone.now(), get_settings()
+    dormant_since = now - config.MAX_DORMANCY if config.MAX_DORMANCY else None
+    phones = Phone.objects.filter(pk=verification.phone_id)
+    if _is_proven_elsewhere(phones.get(), user=user):
+        raise NumberTaken()
+    # SECURITY: a user who entered the number without proving it loses it to the user who did.
+    if not phones.claim_for(user=user, now=now, dormant_since=dormant_since):
+        raise NumberTaken()
+    drop_claims(verification.number, owner=user)
+    return phones.get()
+
+
+def _is_proven_elsewhere(phone: Phone, *, user: AbstractBaseUser) -> bool:
+    """Return whether the site has proved the number for another user, not too long ago."""
+    if not get_settings().USER_PHONES_PROVEN or phone.verified_at or phone.lost_user:
+        return False
+    others = holders(phone.number).exclude(pk=user.pk)
+    return any(not is_long_gone(other) for other in others)
+
+
+def _number_in_field(user: AbstractBaseUser) -> str:
+    """Return the number of ``user`` in ``USER_PHONE_FIELD``, empty if there is none."""
+    field = get_settings().USER_PHONE_FIELD
+    return str(getattr(user, field) or "") if field else ""
+
+
+def _write_field(phone: Phone, *, user: AbstractBaseUser) -> None:
+    field = get_settings().USER_PHONE_FIELD
+    if field:
+        get_user_model()._default_manager.filter(pk=user.pk).update(**{field: phone.number})
+
+
+def _refresh(user: AbstractBaseUser) -> None:
+    """Reload the field of the caller's ``user``, which may be saved afterwards."""
+    field = get_settings().USER_PHONE_FIELD
+    if field:
+        user.refresh_from_db(fields=[field])
+
+
+def holders(number: str) -> QuerySet[Any]:
+    """Return the users with ``number`` in ``USER_PHONE_FIELD``, in the usual spellings.
+
+    The query uses the index of the field. ``flashcall_adopt`` reads all other spellings.
     """
     users, field = get_user_model()._default_manager.all(), get_settings().USER_PHONE_FIELD
     return users.filter(**{f"{field}__in": spellings(number)}) if field else users.none()
 
 
-@sensitive_variables()
-def drop_claims(number: str, *, but: AbstractBaseUser) -> None:
-    """Empty the fields of all other users who have ``number`` there, where a field can be empty.
+def drop_claims(number: str, *, owner: AbstractBaseUser) -> None:
+    """Empty ``USER_PHONE_FIELD`` of all other users with ``number``, if the field can be empty.
 
-    Somebody has proved it, and it was not they.
+    The owner has proved the number and the others have not.
     """
-    others = holders(number).exclude(pk=but.pk)
+    others = holders(number).exclude(pk=owner.pk)
     name = get_settings().USER_PHONE_FIELD
     field: Any = get_user_model()._meta.get_field(name) if name else None
     if field is not None and field.null:
@@ -143,33 +217,8 @@ def drop_claims(number: str, *, but: AbstractBaseUser) -> None:
 
 
 def is_long_gone(user: AbstractBaseUser) -> bool:
-    """Tell whether ``user``, whose number the site proved, was not seen for ``MAX_DORMANCY``."""
+    """Return whether the last login of ``user`` is older than ``MAX_DORMANCY``."""
     dormancy = get_settings().MAX_DORMANCY
     if dormancy is None:
         return False
     return user.last_login is None or user.last_login < timezone.now() - dormancy
-
-
-@sensitive_variables()
-def is_known(number: str) -> bool:
-    """Tell whether ``number`` has a user, as the site's own backend sees it."""
-    backends = [backend for backend in get_backends() if isinstance(backend, PhoneAccounts)]
-    return any(_has_user(backend, number) for backend in backends)
-
-
-@sensitive_variables()
-def look_in_vain(phone: Phone) -> None:
-    """Look a number up in ``USER_PHONE_FIELD``, if ``is_known`` had no need to.
-
-    SECURITY: so that who holds a watch does not learn by the time who has an account.
-    """
-    if phone.user_id is not None or phone.changed_hands:
-        list(holders(phone.number)[:2])
-
-
-@sensitive_variables()
-def _has_user(accounts: PhoneAccounts, number: str) -> bool:
-    try:
-        return accounts.find_user(number) is not None
-    except LoginRefused:
-        return True

@@ -1,7 +1,7 @@
-"""What the operator must hear of: by signal, in the log, and by mail if the site wants that.
+"""Alarms for operators: a signal, a log entry, and an email if the site wants one.
 
-Each alarm sounds once in a while, however often its reason occurs: who counts is Django's cache. If
-that is dead, or not shared, an alarm sounds more often, and never too seldom.
+An alarm is repeated only after some time, which is kept in Django's cache. If the cache fails or is
+not shared, an alarm is repeated more often, never less often.
 """
 
 from __future__ import annotations
@@ -16,16 +16,14 @@ from django.utils import timezone, translation
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from .choices import Alarm
+from .clock import HOUR
 from .conf import get_language, get_settings
 from .signals import operator_alarm
-from .words import Alarm
 
 logger = logging.getLogger(__name__)
 
-HOUR = timedelta(hours=1)
-DAY = timedelta(days=1)
-
-#: When an alarm sounded last in this process.
+#: When each alarm last sounded in this process.
 sounded: dict[str, datetime] = {}
 
 TEXTS: dict[str, str | Promise] = {
@@ -33,28 +31,28 @@ TEXTS: dict[str, str | Promise] = {
     Alarm.AUTHORISATION_FAILED: _("The provider places no calls: the API key is not accepted."),
     Alarm.USER_DISABLED: _("The provider places no calls: the account is blocked."),
     Alarm.ANI_PHONE_NOT_VALID: _("The number to call from is not registered at the provider."),
-    Alarm.PRICE: _("A call by %(channel)s cost %(price)s, %(foretold)s were foretold."),
+    Alarm.PRICE: _("A call by %(channel)s cost %(price)s; the price list expects %(expected)s."),
     Alarm.NO_PRICE: _(
-        "There is no price for the channel %(channel)s: with DAILY_SPEND set, it is not used. "
-        "Enter one in the price list."
+        "The price list has no price for the channel %(channel)s. DAILY_SPEND is set, so the "
+        "channel is not used. Add a price."
     ),
-    Alarm.SPENDING: _("Today's calls have used %(percent)d %% of what may be spent."),
+    Alarm.SPENDING: _("Today's calls have used %(percent)d %% of DAILY_SPEND."),
     Alarm.CONVERSION: _(
-        "Of the last hour's %(count)d verifications %(hour)d %% were approved, of the week's "
-        "%(week)d %%."
+        "%(hour)d %% of the %(count)d verifications in the last hour were approved; in the last "
+        "week it was %(week)d %%."
     ),
     Alarm.ONE_ADDRESS: _(
-        "Every visitor seems to come from one private address: limits by address hold for all "
-        "together. Set RATELIMIT_IP_META_KEY to what the proxy in front of the site tells."
+        "All visitors seem to come from one private address, so per-address limits apply to all "
+        "visitors together. Set RATELIMIT_IP_META_KEY to the header that your proxy sets."
     ),
 }
 
 
 def sound(alarm: str, *, every: timedelta = HOUR, about: str = "", **params: Any) -> None:
-    """Tell the operator, unless that was done about the same less than ``every`` ago."""
+    """Alert the operator, unless the alarm ``about`` the same sounded within ``every``."""
     if not _is_first(f"flashcall.alarm.{alarm}.{about}", every=every):
         return
-    with translation.override(get_language()):  # the operator's, whoever's request this is
+    with translation.override(get_language()):  # the operator's, not the visitor's
         message = str(TEXTS[alarm] % params if params else TEXTS[alarm])
         subject = str(_("Phone login"))
     logger.error("alarm=%s %s", alarm, message)
@@ -64,29 +62,30 @@ def sound(alarm: str, *, every: timedelta = HOUR, about: str = "", **params: Any
 
 
 def _is_first(key: str, *, every: timedelta) -> bool:
-    # Here too, since a cache may be dead, or keep nothing: it silences no alarm, and floods nobody.
+    # Also kept in this process. A cache that fails or stores nothing must neither silence an alarm
+    # nor repeat it all the time.
     now = timezone.now()
     if key in sounded and now - sounded[key] < every:
         return False
-    if _others_did(key, every=every):
+    if _sounded_elsewhere(key, every=every):
         return False
     sounded[key] = now
     return True
 
 
-def _others_did(key: str, *, every: timedelta) -> bool:
-    """Tell whether another process has sounded this alarm, and say that this one does if not."""
+def _sounded_elsewhere(key: str, *, every: timedelta) -> bool:
+    """Return whether another process has sounded this alarm; if not, claim it for this one."""
     try:
         is_new = cache.add(key, True, timeout=every.total_seconds())
-        # Some caches answer no where they fail: only what can be read back was there.
+        # Some caches return false on failure. Only a key that can be read was there.
         return not is_new and cache.get(key) is not None
     except Exception:
-        return False  # each cache has errors of its own
+        return False  # each cache has its own errors
 
 
 def _mail(subject: str, message: str) -> None:
     try:
         mail_managers(subject, message)
     except Exception as error:
-        # A mail server that is down is no reason to lose the visitor.
+        # The visitor can go on if the mail server is down.
         logger.error("alarm not mailed: %s", type(error).__name__)

@@ -1,4 +1,4 @@
-"""Where Django learns of the app; the checks are registered here."""
+"""The app configuration. It registers the checks and a signal receiver."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from django.contrib.auth.signals import user_logged_in
 from django.core import checks
 from django.utils.translation import gettext_lazy as _
 
-from .checks import check_backend, check_deploy, check_isolation, check_settings
-from .notes import note_login
+from .checks.databases import check_isolation
+from .checks.deploy import check_deploy
+from .checks.settings import check_backend, check_settings
+from .visitors.sessions import record_login
 
 
 class FlashCallConfig(AppConfig):
-    """The app, under the label that its tables carry."""
+    """The configuration of the app."""
 
     name = "django_flashcall"
     label = "django_flashcall"
@@ -20,8 +22,8 @@ class FlashCallConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the checks, and listen to logins."""
-        user_logged_in.connect(note_login, dispatch_uid="django_flashcall.notes")
+        """Register the checks, and record logins."""
+        user_logged_in.connect(record_login, dispatch_uid="django_flashcall.sessions")
         checks.register(check_settings)
         checks.register(check_backend)
         checks.register(check_isolation)

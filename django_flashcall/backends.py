@@ -1,4 +1,4 @@
-"""The door into Django's auth: an approved verification is the credential, never the code."""
+"""The authentication backend: an approved verification is the credential, never the code."""
 
 from __future__ import annotations
 
@@ -6,49 +6,58 @@ import logging
 from datetime import datetime
 
 from asgiref.sync import sync_to_async
+from django.contrib.auth import get_user_model
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import AbstractBaseUser
+from django.db import IntegrityError
+from django.db.models import EmailField
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.crypto import get_random_string
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
-from .accounts import PhoneAccounts, is_long_gone
+from .accounts import holders, is_long_gone
+from .choices import Purpose
 from .conf import get_settings
 from .exceptions import LoginRefused
 from .models import Phone, Verification
 from .phone import mask
 from .transactions import in_own_transaction
-from .words import Purpose
 
 logger = logging.getLogger(__name__)
 
+#: Letters and digits that are not mistaken for each other.
+USERNAME_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 
 REFUSALS = {
     "unproven": _(
-        "This number stands in an account, but was never confirmed there. Log in another way, and "
+        "This number is listed in an account but was never confirmed. Log in another way and "
         "confirm it."
     ),
     "dormant": _(
-        "Nobody has logged in with this number for a long time. Log in another way, and confirm it."
+        "Nobody has logged in with this number for a long time. Log in another way and confirm it."
     ),
 }
 
 
-class PhoneBackend(PhoneAccounts, ModelBackend):
+class PhoneBackend(ModelBackend):
     """Logs in the user of a verified number.
 
-    It answers only to ``verification``, so it stands beside other backends without hashing
-    anybody's password twice, and as the only one it still brings Django's permissions.
+    It only accepts ``verification``, so beside other backends no password is hashed twice. As the
+    only backend it still provides Django's permissions. A site overrides ``find_user()``,
+    ``create_user()``, ``new_user()``, ``make_username()``, ``may_log_in()`` and
+    ``has_second_proof()`` in a subclass. They get verified numbers in E.164. With ``SIGN_UP`` off,
+    ``find_user()`` is also called before a call.
     """
 
     @sensitive_variables()
     def authenticate(  # type: ignore[override]
         self, request: HttpRequest | None, verification: Verification | None = None
     ) -> AbstractBaseUser | None:
-        """Use ``verification`` up and return the user of its number, new if ``SIGN_UP`` is on.
+        """Use ``verification`` and return the user of its number, a new one if ``SIGN_UP`` is on.
 
-        Why nobody is returned, ``verification.refusal`` says.
+        If ``None`` is returned, ``verification.refusal`` says why.
         """
         if verification is None or not self._consume(verification):
             return None
@@ -64,13 +73,77 @@ class PhoneBackend(PhoneAccounts, ModelBackend):
         self, request: HttpRequest | None, verification: Verification | None = None
     ) -> AbstractBaseUser | None:
         """See ``authenticate()``."""
-        # SECURITY: ModelBackend's own would answer to a password here.
+        # SECURITY: the method of ModelBackend would accept a password.
         return await sync_to_async(self.authenticate)(request, verification)
 
     def may_log_in(self, user: AbstractBaseUser) -> bool:
-        """Tell whether a phone call is enough for ``user``."""
+        """Return whether ``user`` may log in by phone alone."""
         is_active = self.user_can_authenticate(user)  # type: ignore[arg-type]  # any user model
         return is_active and not self._is_guarded(user)
+
+    def find_user(self, number: str) -> AbstractBaseUser | None:
+        """Return the user of ``number``, or the one with the number in ``USER_PHONE_FIELD``.
+
+        Raises ``LoginRefused`` if several users have it.
+        """
+        phone = Phone.objects.select_related("user").filter(number=number).first()
+        if phone and (phone.user or phone.lost_user):
+            return phone.user
+        return self._find_by_field(number)
+
+    def create_user(self, number: str) -> AbstractBaseUser | None:
+        """Create a user for ``number``; return ``None`` if one was created at the same moment."""
+        try:
+            return self._sign_up(number)
+        except IntegrityError:
+            # Another page of the site has created the user, or an existing user has the number in
+            # a unique field. Anything else is an error in the site and must be seen.
+            if self.find_user(number) is None and not holders(number):
+                raise
+            return None
+
+    def new_user(self, number: str) -> AbstractBaseUser:
+        """Return an unsaved user with an unusable password, named by ``make_username()``.
+
+        The number is put into ``USER_PHONE_FIELD``, which may be the username.
+        """
+        user_model, field = get_user_model(), get_settings().USER_PHONE_FIELD
+        named = {user_model.USERNAME_FIELD: self.make_username(number)}
+        user = user_model(**named | ({field: number} if field else {}))
+        user.set_unusable_password()
+        return user
+
+    def make_username(self, number: str) -> str:
+        """Return a username for a new user; if usernames are email addresses, one without mailbox.
+
+        It is not the number, which somebody may have registered as a username.
+        """
+        name = f"phone-{get_random_string(12, USERNAME_ALPHABET)}"
+        user_model = get_user_model()
+        field = user_model._meta.get_field(user_model.USERNAME_FIELD)
+        # RFC 2606 reserves .invalid, so no mail can be delivered.
+        return f"{name}@phone.invalid" if isinstance(field, EmailField) else name
+
+    def has_second_proof(self, request: HttpRequest | None, user: AbstractBaseUser) -> bool:
+        """Return whether ``request`` proves by other means than the number that it is ``user``.
+
+        Called if the number alone is not enough: its user never proved it, or not within
+        ``MAX_DORMANCY``. A site returns true after it has asked for a password or sent an email.
+        From then on the number belongs to the user.
+        """
+        return False
+
+    @in_own_transaction(Phone)
+    def prove_again(self, phone_id: int, *, user: AbstractBaseUser) -> bool:
+        """Record that ``user`` proved a number again that they had proved recently enough."""
+        now, dormancy = timezone.now(), get_settings().MAX_DORMANCY
+        since = now - dormancy if dormancy else None
+        return Phone.objects.filter(pk=phone_id).prove_again(user=user, now=now, since=since)
+
+    @in_own_transaction(Phone)
+    def bind(self, phone_id: int, *, user: AbstractBaseUser) -> bool:
+        """Assign the number to ``user``, who has just proved it."""
+        return Phone.objects.filter(pk=phone_id).bind(user=user, now=timezone.now())
 
     def _is_guarded(self, user: AbstractBaseUser) -> bool:
         # SECURITY: four digits must not open the admin.
@@ -88,7 +161,6 @@ class PhoneBackend(PhoneAccounts, ModelBackend):
         this = Verification.objects.filter(pk=verification.pk)
         return this.consume(now=now, purpose=Purpose.LOGIN)
 
-    @sensitive_variables()
     def _user_of(
         self, verification: Verification, *, request: HttpRequest | None
     ) -> AbstractBaseUser:
@@ -106,14 +178,15 @@ class PhoneBackend(PhoneAccounts, ModelBackend):
         if made is None:
             self._refuse_unproven(verification, user=user, request=request)
         if not self.bind(phone_id, user=user):
-            raise LoginRefused(code="duplicate")  # somebody else proved it at this moment
+            raise LoginRefused(code="duplicate")  # another user proved it at the same moment
         return user
 
     def _refuse_unproven(
         self, verification: Verification, *, user: AbstractBaseUser, request: HttpRequest | None
     ) -> None:
-        # SECURITY: whoever typed somebody else's number into an account, and waits for its owner
-        # to move in, gets nothing; nor does who bought the number of somebody long gone.
+        # SECURITY: an attacker can enter the number of another person into an account of their own
+        # and wait for that person to log in. Nor must the new owner of an old number get the
+        # account of the previous owner.
         phone = Phone.objects.get(pk=verification.phone_id)
         was_proven = phone.user_id == user.pk and phone.verified_at is not None
         is_proven_elsewhere = not was_proven and get_settings().USER_PHONES_PROVEN
@@ -122,3 +195,19 @@ class PhoneBackend(PhoneAccounts, ModelBackend):
         if not self.has_second_proof(request, user):
             code = "dormant" if was_proven or is_proven_elsewhere else "unproven"
             raise LoginRefused(REFUSALS[code], code=code, user=user)
+
+    def _find_by_field(self, number: str) -> AbstractBaseUser | None:
+        users = list(holders(number)[:2])
+        if len(users) > 1:
+            raise LoginRefused(code="duplicate")
+        return users[0] if users else None
+
+    @in_own_transaction(Phone)
+    def _sign_up(self, number: str) -> AbstractBaseUser | None:
+        phone = Phone.objects.filter(number=number)
+        if not phone.claim_sign_up(now=timezone.now()):
+            return None
+        user = self.new_user(number)
+        user.save()
+        phone.update(user=user)
+        return user

@@ -1,4 +1,4 @@
-"""The site's clock, with and without ``USE_TZ``: days and times as people on the site see them."""
+"""Days and times as people on the site see them, with and without ``USE_TZ``."""
 
 from __future__ import annotations
 
@@ -7,9 +7,15 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from django.utils import timezone
 from django.utils.formats import date_format
 
+NO_TIME = timedelta(0)
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+WEEK = timedelta(days=7)
+MONTH = timedelta(days=30)
+
 
 def day_of(moment: datetime) -> datetime:
-    """Return the midnight, in the default time zone, with which the day of ``moment`` began."""
+    """Return the midnight that began the day of ``moment`` in the default time zone."""
     local = _local(moment, zone=timezone.get_default_timezone())
     return local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
 
@@ -20,7 +26,7 @@ def hour_of(moment: datetime) -> datetime:
 
 
 def clock_time(moment: datetime) -> str:
-    """Write ``moment`` as the visitor's clock shows it, in whole minutes and never too early."""
+    """Return ``moment`` on the visitor's clock, rounded up to whole minutes."""
     local = _local(
         moment + timedelta(minutes=1) - timedelta.resolution, zone=timezone.get_current_timezone()
     )
@@ -29,17 +35,17 @@ def clock_time(moment: datetime) -> str:
 
 
 def end_time(moment: datetime) -> str:
-    """Write ``moment`` as the visitor's clock shows it, in whole minutes and never too late."""
+    """Return ``moment`` on the visitor's clock, rounded down to whole minutes."""
     return clock_time(moment - timedelta(minutes=1) + timedelta.resolution)
 
 
 def local_time(moment: datetime) -> datetime:
-    """Return ``moment`` as the clock of whoever looks at the page shows it."""
+    """Return ``moment`` in the current time zone."""
     return _local(moment, zone=timezone.get_current_timezone())
 
 
 def stored_time(moment: datetime) -> datetime:
-    """Return ``moment`` as the site stores times; a naive one is of the default time zone."""
+    """Return ``moment`` as the site stores times; a naive one is in the default time zone."""
     aware = timezone.make_aware(moment) if timezone.is_naive(moment) else moment
     return (
         aware.astimezone(UTC) if timezone.is_aware(timezone.now()) else timezone.make_naive(aware)

@@ -1,7 +1,7 @@
-"""The settings: one dict, ``FLASHCALL``, read afresh at each use so that overriding just works.
+"""Settings: the dict ``FLASHCALL``, read at each use so that it can be overridden.
 
-Nothing else in this package reads ``django.conf.settings``, but for ``AUTH_USER_MODEL`` and the
-simulator, which is an app of its own.
+Other modules of this package read ``django.conf.settings`` only for ``AUTH_USER_MODEL``, in system
+checks, and in ``testing``. The simulator is an app of its own.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from django.utils.module_loading import import_string
 
 @dataclass(frozen=True, kw_only=True)
 class FlashCallSettings:
-    """The keys of ``FLASHCALL`` with their types and defaults; the README explains each."""
+    """The keys of ``FLASHCALL`` with their types and defaults; the reference explains each."""
 
     PROVIDER: str = "django_flashcall.providers.console.ConsoleProvider"
     OPTIONS: dict[str, Any] = field(default_factory=dict, repr=False)
-    DIALER: str = "django_flashcall.dialing.dial"
-    LINES: int = 4
+    DIALER: str = "django_flashcall.calls.dialing.dial"
+    CONCURRENT_CALLS: int = 4
     CHANNELS: Sequence[str] = ("flash_call", "voice", "sms")
     CODE_LENGTH: int = 4
     CODE_LIFETIME: timedelta = timedelta(minutes=5)
@@ -66,7 +66,7 @@ KEYS = tuple(key.name for key in fields(FlashCallSettings))
 
 
 def get_settings() -> FlashCallSettings:
-    """Read ``settings.FLASHCALL``; a key that does not exist raises ``ImproperlyConfigured``."""
+    """Return ``settings.FLASHCALL``; raise ``ImproperlyConfigured`` for an unknown key."""
     given: Any = getattr(settings, "FLASHCALL", {})
     if not isinstance(given, dict):
         raise ImproperlyConfigured(f"FLASHCALL must be a dict, not {type(given).__name__}.")
@@ -77,35 +77,35 @@ def get_settings() -> FlashCallSettings:
 
 
 def unknown_key(key: object) -> str:
-    """Say that ``key`` does not exist, and which one was probably meant."""
+    """Return an error text for ``key`` that suggests the nearest known key."""
     nearest = difflib.get_close_matches(str(key).upper(), KEYS, n=1, cutoff=0.5)
     meant = f" Did you mean {nearest[0]!r}?" if nearest else f" The keys are {', '.join(KEYS)}."
     return f"FLASHCALL has no key {key!r}.{meant}"
 
 
 def get_dialer() -> Callable[[int], object]:
-    """Import the callable that ``FLASHCALL["DIALER"]`` names; it takes the attempt's id."""
+    """Import and return the callable in ``FLASHCALL["DIALER"]``; it takes an attempt's id."""
     dialer: Callable[[int], object] = import_string(get_settings().DIALER)
     return dialer
 
 
 def get_before_call() -> Callable[[Any], str] | None:
-    """Import the callable that ``FLASHCALL["BEFORE_CALL"]`` names, if there is one."""
+    """Import and return the callable in ``FLASHCALL["BEFORE_CALL"]``, ``None`` if it is not set."""
     path = get_settings().BEFORE_CALL
     hook: Callable[[Any], str] | None = import_string(path) if path else None
     return hook
 
 
 def get_secrets() -> list[str | bytes]:
-    """Return the keys of digests, the current one first."""
+    """Return the secret keys of digests, the current one first."""
     return [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
 
 
 def get_address(request: HttpRequest) -> str:
-    """Return the client's address, wherever django-ratelimit was told to find it.
+    """Return the client address as ``RATELIMIT_IP_META_KEY`` of django-ratelimit says.
 
-    ``RATELIMIT_IP_META_KEY`` is a key of ``request.META``, a callable, or the dotted path of one;
-    without it ``REMOTE_ADDR`` counts. An address that is not there is an empty text.
+    That setting is a key of ``request.META``, a callable, or the dotted path of one. The default is
+    ``REMOTE_ADDR``. Returns an empty string if there is no address.
     """
     source = getattr(settings, "RATELIMIT_IP_META_KEY", None) or "REMOTE_ADDR"
     if isinstance(source, str) and "." in source:
@@ -114,17 +114,17 @@ def get_address(request: HttpRequest) -> str:
 
 
 def get_login_redirect() -> str:
-    """Return where Django sends a visitor after a login."""
+    """Return the URL that Django redirects to after a login."""
     return settings.LOGIN_REDIRECT_URL
 
 
 def get_language() -> str:
-    """Return the language of the site itself, in which its operators are spoken to."""
+    """Return the default language of the site, which is used for its operators."""
     return settings.LANGUAGE_CODE
 
 
 def get_cookie_options() -> dict[str, Any]:
-    """Return for which pages the session's cookie is, and how well it is kept."""
+    """Return the path, domain and security of the session cookie, for cookies of our own."""
     return {
         "path": settings.SESSION_COOKIE_PATH,
         "domain": settings.SESSION_COOKIE_DOMAIN,
@@ -133,5 +133,10 @@ def get_cookie_options() -> dict[str, Any]:
 
 
 def get_session_cookie() -> str:
-    """Return the name of the cookie that carries the session."""
+    """Return the name of the session cookie."""
     return settings.SESSION_COOKIE_NAME
+
+
+def get_backend_paths() -> list[str]:
+    """Return the dotted paths of the site's authentication backends."""
+    return list(settings.AUTHENTICATION_BACKENDS)

@@ -1,4 +1,4 @@
-"""For a site's own views: ask for a fresh proof of the number, and keep our record ours."""
+"""Decorators and mixins for views: require a fresh proof of a number, and guard a page."""
 
 from __future__ import annotations
 
@@ -8,26 +8,34 @@ from functools import wraps
 from typing import Any
 
 from asgiref.sync import iscoroutinefunction, sync_to_async
+from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import redirect_to_login
 from django.db import transaction
 from django.http import HttpRequest, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_protect
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 
-from . import door, notes
+from .visitors import sessions
 
-View = Callable[..., Any]  # of an async one, what is awaited
+View = Callable[..., Any]  # for an async view, of what it awaits
 
 
 def phone_required(*, max_age: timedelta | None = None) -> Callable[[View], View]:
-    """Decorate a view for those only who are logged in and have proved a number in this session.
+    """Decorate a view so that it requires a login and a proof of a number in this session.
 
-    With ``max_age`` the proof must be younger. Others are called, and come back afterwards.
+    With ``max_age``, the proof must be younger than that. Other visitors are redirected to prove
+    their number, and come back afterwards.
     """
 
     def decorate(view: View) -> View:
         @wraps(view)
-        async def waiting(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        async def guarded_async(
+            request: HttpRequest, *args: Any, **kwargs: Any
+        ) -> HttpResponseBase:
             refusal = await sync_to_async(ask_for_proof)(request, max_age=max_age)
             return refusal or await view(request, *args, **kwargs)
 
@@ -35,42 +43,79 @@ def phone_required(*, max_age: timedelta | None = None) -> Callable[[View], View
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             return ask_for_proof(request, max_age=max_age) or view(request, *args, **kwargs)
 
-        return waiting if iscoroutinefunction(view) else guarded
+        return guarded_async if iscoroutinefunction(view) else guarded
 
     return decorate
 
 
 class PhoneRequiredMixin:
-    """The same for a class-based view; stands first among its bases."""
+    """``phone_required()`` for class-based views; it must be the first base class."""
 
     max_age: timedelta | None = None
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Ask for the proof first."""
+        """Require the proof before anything else."""
         refusal = ask_for_proof(request, max_age=self.max_age)
         return refusal or super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
 
 
 class NonAtomicMixin:
-    """Makes a class-based view with our forms safe where ``ATOMIC_REQUESTS`` is on.
+    """Excludes a class-based view with our forms from ``ATOMIC_REQUESTS``.
 
-    Unlike a decorated ``dispatch()`` it survives being overridden.
+    Unlike a decorated ``dispatch()``, it still works if ``dispatch()`` is overridden.
     """
 
     @classmethod
     def as_view(cls, **initkwargs: Any) -> View:
-        """Return the view, outside of the transaction of its request."""
-        # SECURITY: a later error must not undo a counted check, nor a call that was billed.
+        """Return the view function, without a transaction for the request."""
+        # SECURITY: a later error must not undo a counted check or a billed call.
         return transaction.non_atomic_requests(super().as_view(**initkwargs))  # type: ignore[misc, no-any-return]
+
+
+class PrivateResponse(TemplateResponse):
+    """A page whose context, which may hold a number, is hidden from error reports."""
+
+    @sensitive_variables()
+    def render(self) -> Any:
+        """Render the page."""
+        return super().render()
+
+
+class GuardedMixin(NonAtomicMixin):
+    """Guards a page of this package. The guards still work if ``dispatch()`` is overridden.
+
+    The page requires a CSRF token and is never cached. It is not in the transaction of
+    ``ATOMIC_REQUESTS``. Numbers and codes are hidden from error reports.
+    """
+
+    response_class: Any = PrivateResponse
+
+    @classmethod
+    def as_view(cls, **initkwargs: Any) -> View:
+        """Return the guarded view function."""
+        view: View = sensitive_variables()(super().as_view(**initkwargs))
+        for guard in (sensitive_post_parameters("number", "code"), csrf_protect, never_cache):
+            view = guard(view)
+        return view
+
+
+class PublicMixin(GuardedMixin):
+    """Guards a page that visitors see before they are logged in."""
+
+    @classmethod
+    def as_view(cls, **initkwargs: Any) -> View:
+        """Return the guarded view function, open to visitors who are not logged in."""
+        view: View = login_not_required(super().as_view(**initkwargs))
+        return view
 
 
 def ask_for_proof(
     request: HttpRequest, *, max_age: timedelta | None
 ) -> HttpResponseRedirect | None:
-    """Return where to prove the number; ``None`` if that was done."""
+    """Return a redirect to the page that proves the number; ``None`` if it is proved."""
     if not request.user.is_authenticated:
         return redirect_to_login(request.get_full_path())
-    if notes.was_noted(request, notes.PROOF, max_age=max_age):
+    if sessions.has_event(request, sessions.PROOF, max_age=max_age):
         return None
     here = request.get_full_path()
-    return redirect(door.way_to("django_flashcall:reauthenticate", next_url=here))
+    return redirect(sessions.url_with_next("django_flashcall:reauthenticate", next_url=here))

@@ -1,36 +1,37 @@
-"""Everything that this package raises, for callers to catch.
+"""The exceptions that this package raises.
 
 ::
 
     FlashCallError              message, code, params: the triple of Django's ValidationError
-     ├── NumberRefused          the text is no number, or one that may not be called
-     ├── StartRefused           no call now; ``retry_at`` says when, if ever
+     ├── NumberRefused          the text is not a number, or the number may not be called
+     ├── StartRefused           no call is placed; ``retry_at`` is when to try again, if ever
      │    ├── CooldownActive
      │    ├── NumberBlocked
      │    ├── RateExceeded
-     │    ├── QuotaExceeded      of the number: calls, SMS, wrong codes
-     │    │    └── ChannelCooling  on this channel the provider holds us for spammers
-     │    ├── LimitReached       of the site or of a block of numbers
+     │    ├── QuotaExceeded      quota of the number: calls, SMS, wrong codes
+     │    │    └── ChannelCooling  the provider takes calls by this channel for spam
+     │    ├── LimitReached       limit of the site
+     │    │    └── BlockLimitReached  limit of a block of numbers
      │    ├── CallDenied         by ``BEFORE_CALL``
-     │    ├── ChallengeRequired  by ``BEFORE_CALL``: the visitor must show to be a person first
-     │    ├── LinesBusy
+     │    ├── ChallengeRequired  by ``BEFORE_CALL``: the visitor must confirm that they are human
+     │    ├── ProviderBusy
      │    ├── ChannelUnavailable
      │    ├── AttemptsExhausted
      │    └── KeyReused
-     ├── LoginRefused           the number is proved, and opens no account; ``user`` is whose it is
-     ├── NumberTaken            the number is proved, and belongs to another user
-     ├── CodeRefused            the code opens nothing
-     │    ├── CodeMalformed     it cost no check
-     │    ├── CodeUnknown       it cost no check either: nobody can tell what is right
-     │    ├── WrongCode         ``checks_left`` says how many remain
-     │    └── VerificationEnded expired, exhausted, canceled or used
-     └── ProviderError          for providers to raise; services record it and raise nothing
-          ├── ProviderRefused   the provider answered no; ``error_code`` says why
-          ├── NotSent           certainly nothing was sent
-          └── OutcomeUnknown    it may have rung and been billed: never repeated
-    TransactionOpen             a mistake of the calling code, outside the tree on purpose
+     ├── LoginRefused           the number is verified but does not log in; ``user`` is its owner
+     ├── NumberTaken            the number is verified but belongs to another user
+     ├── CodeRefused            the code is not accepted
+     │    ├── CodeMalformed     it is not a code; this costs no check
+     │    ├── CodeUnknown       the right code is not known; this costs no check
+     │    ├── WrongCode         it does not match; ``checks_left`` is what remains
+     │    └── VerificationEnded the verification has expired or was used up
+     └── ProviderError          raised by providers; services record it and do not raise it
+          ├── ProviderRefused   the provider refused; ``error_code`` says why
+          ├── NotSent           nothing was sent
+          └── OutcomeUnknown    the call may have been placed and billed: never repeated
+    TransactionOpen             an error in the calling code, deliberately outside the tree
 
-No message holds a full number, a code or a key.
+No message contains a full number, a code or a key.
 """
 
 from __future__ import annotations
@@ -43,13 +44,14 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
+from .choices import AttemptStatus, ErrorCode
 from .clock import clock_time
 
 
 class FlashCallError(Exception):
-    """Base of all that can go wrong with a verification.
+    """Base class of the errors of a verification.
 
-    ``message`` is fit for the visitor and translated late, ``code`` is for programs.
+    ``message`` is shown to the visitor and translated lazily. ``code`` is for programs.
     """
 
     message: str | Promise = _("This did not work. Try again later.")
@@ -68,7 +70,7 @@ class FlashCallError(Exception):
         super().__init__(self.message, self.code, self.params)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # A queue may carry it from one process to another.
+        # A queue may pickle it.
         return type(self).__new__, (type(self),), self.__dict__
 
     def __str__(self) -> str:
@@ -83,7 +85,7 @@ class NumberRefused(FlashCallError):
 
 
 class StartRefused(FlashCallError):
-    """No call is placed; ``retry_at`` is when to come back, ``None`` if waiting does not help."""
+    """No call is placed. ``retry_at`` is when to try again, ``None`` if waiting does not help."""
 
     def __init__(
         self, message: str | Promise | None = None, *, retry_at: datetime | None = None
@@ -98,99 +100,99 @@ class StartRefused(FlashCallError):
 
 
 class CooldownActive(StartRefused):
-    """This number was called a moment ago."""
+    """This number was called a short time ago."""
 
     message = _("We have just called this number. You can ask again after %(time)s.")
     code = "cooldown"
 
 
 class NumberBlocked(StartRefused):
-    """The operator has blocked this number."""
+    """An operator has blocked this number."""
 
     message = _("We do not call this number. Use another one.")
     code = "blocked"
 
 
 class RateExceeded(StartRefused):
-    """Too much came from one address."""
+    """One address sent too many requests."""
 
     message = _("Too many attempts. Try again after %(time)s.")
     code = "rate"
 
 
 class QuotaExceeded(StartRefused):
-    """This number was called, or guessed at, too often in a day or a month."""
+    """The number had too many calls in a day, or too many wrong codes in a day or a month."""
 
     message = _("Too many calls to this number. Try again after %(time)s, or use another one.")
     code = "quota"
 
 
 class ChannelCooling(QuotaExceeded):
-    """The provider holds calls to this number for spam: for a day the channel is not used."""
+    """The provider takes calls to this number for spam. The channel is not used for a day."""
 
     message = _("This way of getting the code does not work for this number. Choose another one.")
     code = "cooling"
 
 
 class CallDenied(StartRefused):
-    """The site's own hook does not want this call."""
+    """The hook of the site denies this call."""
 
     message = _("We cannot call this number. Use another one.")
     code = "denied"
 
 
 class ChallengeRequired(StartRefused):
-    """The site's own hook wants the visitor to show first that this is a person."""
+    """The hook of the site requires the visitor to confirm that they are human."""
 
-    message = _("Show first that you are a person.")
+    message = _("Please confirm that you are human first.")
     code = "challenge"
 
 
 class LimitReached(StartRefused):
-    """The site has placed as many calls, or spent as much, as it may."""
+    """The site has reached its limit of calls or of money."""
 
     message = _("Too many calls are being requested right now. Try again after %(time)s.")
     code = "limit"
 
 
 class BlockLimitReached(LimitReached):
-    """The numbers that differ from this one in the last digits only were called too often."""
+    """The numbers of one block, which differ in the last digits only, had too many calls."""
 
 
-class LinesBusy(StartRefused):
-    """As many calls are being placed as may be, or the provider does not answer for now."""
+class ProviderBusy(StartRefused):
+    """Too many calls are being placed at once, or the provider does not answer."""
 
     message = _("We cannot call anybody at the moment. Try again after %(time)s.")
     code = "busy"
 
 
 class ChannelUnavailable(StartRefused):
-    """This channel is off, or not possible for this verification."""
+    """This channel is switched off, or not possible for this verification."""
 
     message = _("This way of getting the code is not available now. Choose another one.")
     code = "channel"
 
 
 class AttemptsExhausted(StartRefused):
-    """The verification has used up its calls, or ends too soon for another one."""
+    """The verification has no attempts left, or ends too soon for another one."""
 
     message = _("No more calls are possible here. Start again.")
     code = "attempts"
 
 
 class KeyReused(StartRefused):
-    """The form was sent before, for another number or purpose."""
+    """The same form was sent before with another number or purpose."""
 
     message = _("This form was already sent with another number. Send it again.")
     code = "key"
 
 
 class LoginRefused(FlashCallError):
-    """The number was proved, and still opens no account.
+    """The number is verified but does not log in.
 
-    ``code`` says why: ``no_user``, ``inactive``, ``staff``; ``duplicate`` (several users have the
-    number), ``unproven`` (its user never proved it), ``dormant`` (not for a long time). ``user`` is
-    the one who would have been logged in, if there is one.
+    ``code`` says why: ``no_user``, ``inactive``, ``staff``, ``duplicate`` (several users have the
+    number), ``unproven`` (its user never proved it) or ``dormant`` (not for a long time). ``user``
+    is the user who would have been logged in, if there is one.
     """
 
     message = _("You cannot log in with this number. Log in another way.")
@@ -208,32 +210,32 @@ class LoginRefused(FlashCallError):
 
 
 class NumberTaken(FlashCallError):
-    """The number was proved, and belongs to another user, who proved it before."""
+    """The number is verified but belongs to another user, who proved it earlier."""
 
     message = _("This number belongs to another account. Log in with it, or use another number.")
     code = "number_taken"
 
 
 class CodeRefused(FlashCallError):
-    """The code opens nothing."""
+    """The code is not accepted."""
 
 
 class CodeMalformed(CodeRefused):
-    """The text cannot be the code; it cost no check."""
+    """The text is not a code. This costs no check."""
 
     message = _("Enter digits only.")
     code = "code_malformed"
 
 
 class CodeUnknown(CodeRefused):
-    """We do not know what the code is, yet or for ever; it cost no check."""
+    """The right code is not known, or not known yet. This costs no check."""
 
     message = _("We do not know the code of this call yet. Wait a moment, or ask for a new call.")
     code = "code_unknown"
 
 
 class WrongCode(CodeRefused):
-    """The code is not one of the live codes; it cost a check."""
+    """The code matches none of the live codes. This costs a check."""
 
     message = ngettext_lazy(
         "The digits did not match. You have %(checks_left)d try left.",
@@ -243,23 +245,28 @@ class WrongCode(CodeRefused):
     code = "wrong_code"
 
     def __init__(self, *, checks_left: int) -> None:
-        spent = None if checks_left else _("The digits did not match, and no tries are left.")
-        super().__init__(spent, params={"checks_left": checks_left})
+        text = None if checks_left else _("The digits did not match, and no tries are left.")
+        super().__init__(text, params={"checks_left": checks_left})
         self.checks_left = checks_left
 
 
 class VerificationEnded(CodeRefused):
-    """No code can open this verification any more; ``code`` says why."""
+    """No code is accepted any more. ``code`` says why."""
 
     message = _("The code has expired. Ask for a new one.")
     code = "expired"
 
 
 class ProviderError(FlashCallError):
-    """The provider did not do what was asked; ``reason`` is for the log, never for the visitor."""
+    """The provider did not place the call. ``reason`` is for the log, never for the visitor.
+
+    ``status`` is the outcome that is recorded, with ``error_code``.
+    """
 
     message = _("The call could not be placed.")
     code = "provider"
+    status = AttemptStatus.UNKNOWN
+    error_code: str = ""
 
     def __init__(self, reason: str) -> None:
         super().__init__()
@@ -270,7 +277,9 @@ class ProviderError(FlashCallError):
 
 
 class ProviderRefused(ProviderError):
-    """The provider answered no: nothing rang, nothing was billed."""
+    """The provider refused: no call was placed and nothing was billed."""
+
+    status = AttemptStatus.REJECTED
 
     def __init__(self, error_code: str) -> None:
         super().__init__(error_code)
@@ -278,11 +287,14 @@ class ProviderRefused(ProviderError):
 
 
 class NotSent(ProviderError):
-    """Certainly nothing was sent, so nothing rang and nothing was billed."""
+    """Nothing was sent, so no call was placed and nothing was billed."""
+
+    status = AttemptStatus.REJECTED
+    error_code = ErrorCode.NOT_SENT
 
 
 class OutcomeUnknown(ProviderError):
-    """The request may have been carried out and billed: it is never repeated."""
+    """The call may have been placed and billed. It is never repeated."""
 
 
 class TransactionOpen(RuntimeError):

@@ -1,7 +1,7 @@
-"""The two forms: a number that is called, and the digits that called.
+"""Forms to log in with: one takes a phone number and calls it, the other takes the code.
 
-Both do their work while they are validated, as Django's ``AuthenticationForm`` does, so that a
-site's own view is ``form.is_valid()`` and a redirect::
+Both do their work during validation, like Django's ``AuthenticationForm``, so a view of a site
+needs only ``form.is_valid()`` and a redirect::
 
     form = PhoneForm(request, request.POST or None)
     if request.method == "POST" and form.is_valid():
@@ -23,9 +23,9 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
-from . import door, notes, services
+from . import services
+from .choices import Purpose
 from .conf import get_settings
-from .door import Visitor
 from .exceptions import (
     FlashCallError,
     KeyReused,
@@ -33,13 +33,15 @@ from .exceptions import (
     NumberRefused,
     VerificationEnded,
 )
+from .limits.rates import enforce_rate
 from .models import Phone, Verification
 from .phone import AMBIGUOUS, example_number, example_numbers, parse_number
-from .words import Purpose
+from .visitors import sessions
+from .visitors.visitor import Visitor, visitor_of
 
 
 class NumberField(forms.CharField):
-    """A phone number in any spelling, cleaned to E.164 and refused if it may not be called."""
+    """A phone number in any common format. It is cleaned to E.164, or refused."""
 
     default_error_messages = {"required": NumberRefused.message}
     widget = forms.TextInput(attrs={"type": "tel", "autocomplete": "tel", "inputmode": "tel"})
@@ -47,7 +49,6 @@ class NumberField(forms.CharField):
     def __init__(self, *, max_length: int = 40, **kwargs: Any) -> None:
         super().__init__(max_length=max_length, **kwargs)
 
-    @sensitive_variables()
     def clean(self, value: Any) -> str:
         """Return the number in E.164."""
         text = super().clean(value)
@@ -58,16 +59,16 @@ class NumberField(forms.CharField):
 
 
 class CodeInput(forms.PasswordInput):
-    """Does not echo what was typed: a code belongs into no page, the right one least of all."""
+    """A text input that never shows what was entered: a code must not be echoed."""
 
     input_type = "text"
 
 
 class CodeField(forms.CharField):
-    """The code, or the whole number that called: one field, with the spaces people paste."""
+    """A code, or the whole calling number, with the spaces that people paste."""
 
     default_error_messages = {"required": _("Enter the digits.")}
-    # No pattern: what is a code is decided in one place, which says more than a browser would.
+    # Without a pattern: ``codes.read_code()`` validates, and says more than a browser does.
     widget = CodeInput(attrs={"inputmode": "numeric", "autocomplete": "one-time-code"})
 
     def __init__(self, *, max_length: int = 64, **kwargs: Any) -> None:
@@ -75,19 +76,18 @@ class CodeField(forms.CharField):
 
 
 class StartForm(forms.Form):
-    """Has a number called; once it is valid, ``verification`` is there.
+    """Base of the forms that call a number. After validation, ``verification`` is set.
 
-    ``key`` makes one click one call: the same form sent twice is one verification. Where to go
-    afterwards is ``next_url``, by default the ``next`` of the request if it is on this site.
+    ``key`` makes one click one call: the same form sent twice gives the same verification.
+    ``next_url`` is the URL to visit afterwards, by default the ``next`` of the request if it is on
+    this site.
     """
 
     key = forms.UUIDField(widget=forms.HiddenInput, required=False)
 
     purpose: str
-    #: The page that takes the form, wherever it is shown.
+    #: The page that the form posts to, wherever it is shown.
     url_name: str
-    #: The field that names whom to call.
-    subject: str
     verification: Verification
 
     def __init__(
@@ -95,55 +95,67 @@ class StartForm(forms.Form):
     ) -> None:
         super().__init__(*args, **kwargs)
         self.request = request
-        self.next_url = door.wanted_url(request) if next_url is None else next_url
+        self.next_url = sessions.requested_url(request) if next_url is None else next_url
         self.fields["key"].initial = uuid4
+
+    @classmethod
+    def initial_for(cls, phone: Phone) -> dict[str, str]:
+        """Return the initial data with which the form calls ``phone``."""
+        raise NotImplementedError
 
     @property
     def action(self) -> str:
-        """The address of the page that takes the form."""
+        """The URL that the form posts to."""
         return reverse(self.url_name)
 
-    def number_of(self, subject: Any) -> str:
-        """Return the number, in E.164, that ``subject`` names."""
+    def number_to_call(self, cleaned: dict[str, Any]) -> str:
+        """Return the number, in E.164, that the ``cleaned`` data asks for."""
         raise NotImplementedError
 
-    def subject_of(self, phone: Phone) -> str:
-        """Return what names ``phone`` in this form."""
-        raise NotImplementedError
-
+    # SECURITY: Django's own frames of the validation hold the number, so they are hidden from error
+    # reports as well.
     @sensitive_variables()
+    def full_clean(self) -> None:
+        """Validate, with all variables hidden from error reports."""
+        super().full_clean()
+
     def clean(self) -> dict[str, Any]:
-        """Have the number called, unless this browser's last call to it is still good."""
+        """Call the number, unless this browser has a pending verification of it."""
         cleaned = super().clean() or self.cleaned_data
         if "key" in self.errors:
             self._renew_key()
-        if not self.errors:
-            try:
-                number = self.number_of(cleaned[self.subject])
-                self.verification = self._pending(number) or self._start(number, cleaned["key"])
-            except FlashCallError as error:
-                self._refuse(error)
-            else:
-                door.remember(self.request, self.verification.key, next_url=self.next_url)
+        if self.errors:
+            return cleaned
+        try:
+            number = self.number_to_call(cleaned)
+            self.verification = self._pending(number) or self._start(number, cleaned["key"])
+        except FlashCallError as error:
+            self.add_refusal(error)
+        else:
+            sessions.remember(self.request, self.verification.key, next_url=self.next_url)
         return cleaned
 
-    def visitor(self) -> Visitor:
-        """Return who asks."""
-        return door.visitor_of(self.request)
+    def add_refusal(self, error: FlashCallError) -> None:
+        """Add ``error`` to the errors of the form."""
+        if isinstance(error, KeyReused):
+            self._renew_key()
+        self.add_error(None, ValidationError(str(error), code=error.code))
 
-    @sensitive_variables()
+    def visitor(self) -> Visitor:
+        """Return the visitor who sent the request."""
+        return visitor_of(self.request)
+
     def _start(self, number: str, key: UUID | None) -> Verification:
-        door.admit(self.request, door="start")
-        # SECURITY: the page's address shows the verification's key, and must not give away the
-        # form's, with which another browser could take the verification over.
+        enforce_rate(self.request, action="start")
+        # SECURITY: the URL of the next page contains the verification's key. It must not reveal the
+        # key of the form, with which another browser could take over the verification.
         key = uuid5(key, "verification") if key else None
         return services.start_verification(
             number, purpose=self.purpose, visitor=self.visitor(), key=key
         )
 
-    @sensitive_variables()
     def _pending(self, number: str) -> Verification | None:
-        keys = door.remembered_keys(self.request)
+        keys = sessions.remembered_keys(self.request)
         if not keys:
             return None
         pending = Verification.objects.open(now=timezone.now()).filter(
@@ -155,21 +167,14 @@ class StartForm(forms.Form):
         fresh = {self.add_prefix("key"): str(uuid4())}
         self.data = {**{name: self.data[name] for name in self.data}, **fresh}
 
-    def _refuse(self, error: FlashCallError) -> None:
-        if isinstance(error, KeyReused):
-            self._renew_key()
-        field = self.subject if isinstance(error, NumberRefused) else None
-        self.add_error(field, ValidationError(str(error), code=error.code))
-
 
 class PhoneForm(StartForm):
-    """Takes a number and has it called, to log in."""
+    """Takes a number and calls it, to log in."""
 
     number = NumberField(label=_("Phone number"))
 
     purpose = Purpose.LOGIN
     url_name = "django_flashcall:login"
-    subject = "number"
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -178,18 +183,25 @@ class PhoneForm(StartForm):
         if len(get_settings().REGIONS) > 1:
             field.help_text = AMBIGUOUS % {"example": example_numbers()}
 
-    @sensitive_variables()
-    def number_of(self, subject: Any) -> str:
-        """Return what was typed, which is clean already."""
-        return str(subject)
-
-    def subject_of(self, phone: Phone) -> str:
+    @classmethod
+    def initial_for(cls, phone: Phone) -> dict[str, str]:
         """Return the number as people write it."""
-        return phone.display
+        return {"number": phone.display}
+
+    def number_to_call(self, cleaned: dict[str, Any]) -> str:
+        """Return the number that was entered."""
+        return str(cleaned["number"])
+
+    def add_refusal(self, error: FlashCallError) -> None:
+        """Add a refusal of the number itself to its field."""
+        if isinstance(error, NumberRefused):
+            self.add_error("number", ValidationError(str(error), code=error.code))
+        else:
+            super().add_refusal(error)
 
 
 class CodeForm(forms.Form):
-    """Takes the digits; after a right code ``get_user()`` is who may be logged in."""
+    """Takes a code. After a right one, ``get_user()`` returns the user who may be logged in."""
 
     code = CodeField(label=_("Code"))
 
@@ -201,30 +213,30 @@ class CodeForm(forms.Form):
         self.verification = verification
         self.user: AbstractBaseUser | None = None
 
+    # SECURITY: Django's own frames of the validation hold the code, so they are hidden from error
+    # reports as well.
     @sensitive_variables()
+    def full_clean(self) -> None:
+        """Validate, with all variables hidden from error reports."""
+        super().full_clean()
+
     def clean_code(self) -> str:
-        """Check the code, at the price of one check unless it is malformed."""
+        """Check the code, which costs one check unless it is malformed."""
         code: str = self.cleaned_data["code"]
         try:
             self._refuse_other_browser()
-            door.admit(self.request, door="check")
+            enforce_rate(self.request, action="check")
             services.check_code(self.verification, code, visitor=self.visitor())
         except FlashCallError as error:
             raise ValidationError(str(error), code=error.code) from error
         return code
 
     def visitor(self) -> Visitor:
-        """Return who types."""
-        return door.visitor_of(self.request)
+        """Return the visitor who sent the request."""
+        return visitor_of(self.request)
 
-    def _refuse_other_browser(self) -> None:
-        # SECURITY: a code typed in another browser than the one that asked is worth nothing.
-        if not door.remembers(self.request, self.verification.key):
-            raise VerificationEnded()
-
-    @sensitive_variables()
     def clean(self) -> dict[str, Any]:
-        """Use the approval up, once the code was right."""
+        """Use the approval after a right code."""
         cleaned = super().clean() or self.cleaned_data
         if "code" in cleaned:
             try:
@@ -234,15 +246,20 @@ class CodeForm(forms.Form):
         return cleaned
 
     def finish(self) -> None:
-        """Do what the code was asked for: find the user who may be logged in."""
+        """Do what the code was requested for: find the user who may be logged in."""
         if self.verification.purpose != Purpose.LOGIN:
             return
-        # SECURITY: the code itself never goes to authenticate(), whose signal shows it.
+        # SECURITY: the code itself is never passed to authenticate(), whose signal would show it.
         self.user = authenticate(self.request, verification=self.verification)
         if self.user is None:
             raise self.verification.refusal or LoginRefused()
-        notes.mark_proof(self.request)
+        sessions.mark_proof(self.request)
 
     def get_user(self) -> AbstractBaseUser | None:
-        """Return who proved to own the number; ``None`` before that."""
+        """Return the user of the verified number; ``None`` before a right code."""
         return self.user
+
+    def _refuse_other_browser(self) -> None:
+        # SECURITY: a code is only accepted in the browser that began the verification.
+        if not sessions.remembers(self.request, self.verification.key):
+            raise VerificationEnded()

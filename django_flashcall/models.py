@@ -1,45 +1,39 @@
-"""The memory: numbers, verifications, the attempts made for them, prices and sums.
+"""Phone numbers, verifications and the attempts made for them. Prices and usage are in ``money``.
 
-Invariants are constraints here; how a state changes is in ``querysets``.
+Constraints keep the invariants. State changes are in ``querysets``.
 """
 
 from __future__ import annotations
 
 import uuid
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
-from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from . import querysets
-from .clock import day_of
-from .exceptions import LoginRefused
-from .phone import display, display_masked, mask
-from .words import (
-    ERRORS_OF_THE_NUMBER,
+from .choices import (
+    NUMBER_ERRORS,
     AttemptStatus,
     Channel,
     ErrorCode,
     Purpose,
     VerificationStatus,
 )
+from .exceptions import LoginRefused
+from .money import MONEY, NOTHING, Price, Usage
+from .phone import display, display_masked, mask
 
-#: Sums up to 99,999,999.9999 in ``FLASHCALL["CURRENCY"]``.
-MONEY: dict[str, Any] = {"max_digits": 12, "decimal_places": 4}
-
-
-#: A price above the list's is expected again for so long.
-BILLED_FOR = timedelta(days=1)
+__all__ = ["Phone", "Price", "Usage", "Verification", "VerificationAttempt"]
 
 
 class Phone(models.Model):
-    """A number we know, and the row on which calls to it wait for each other."""
+    """A known number. Its row is the lock that makes calls to the number wait for each other."""
 
     number = models.CharField(_("number"), max_length=16, unique=True)
     user = models.ForeignKey(
@@ -58,7 +52,7 @@ class Phone(models.Model):
         null=True,
         blank=True,
         editable=False,
-        help_text=_("Browsers that proved the number before have no quotas of their own any more."),
+        help_text=_("Browsers in which the number was verified earlier are no longer trusted."),
     )
     blocked_at = models.DateTimeField(_("blocked at"), null=True, blank=True, editable=False)
     last_attempt_at = models.DateTimeField(
@@ -80,30 +74,30 @@ class Phone(models.Model):
 
     @property
     def display(self) -> str:
-        """The number as people write it, for the one who typed it and for those who may see it."""
+        """The number as people write it."""
         return display(self.number)
 
     def trusts(self, device: Any) -> bool:
-        """Tell whether ``device``, a ``door.Device``, proved this number and was not revoked."""
+        """Return whether ``device``, a ``visitors.devices.Device``, is trusted with this number."""
         is_recent = self.trusted_since is None or device.issued_at >= self.trusted_since
         return bool(device.phone_id == self.pk and is_recent)
 
     @property
-    def changed_hands(self) -> bool:
-        """Whether it was somebody's once, and is nobody's: what others typed of it counts no more.
+    def lost_user(self) -> bool:
+        """Whether the number lost its user; unverified claims to it are then ignored.
 
-        Its user may have been deleted, or it was released.
+        Its user was deleted, or the number was released.
         """
         return self.user_id is None and (self.released_at or self.verified_at) is not None
 
     @property
     def masked(self) -> str:
-        """The number as its user recognises it, and nobody else learns it."""
+        """The number with most digits hidden, which its user still recognises."""
         return display_masked(self.number)
 
 
 class Verification(models.Model):
-    """One challenge to one number: prove that you see who calls it."""
+    """One challenge to prove control of one number."""
 
     key = models.UUIDField(_("key"), default=uuid.uuid4, unique=True, editable=False)
     phone = models.ForeignKey(
@@ -127,9 +121,9 @@ class Verification(models.Model):
         blank=True,
         related_name="+",
         verbose_name=_("asked by"),
-        help_text=_("The user who asked for the call, if it was known."),
+        help_text=_("The user who asked for the call, if they were logged in."),
     )
-    device = models.UUIDField(_("trusted browser"), null=True, blank=True, editable=False)
+    is_trusted = models.BooleanField(_("trusted browser"), default=False, editable=False)
     address = models.GenericIPAddressField(_("asked from"), null=True, blank=True)
     checks = models.PositiveSmallIntegerField(_("checks"), default=0)
     max_checks = models.PositiveSmallIntegerField(_("checks allowed"))
@@ -138,14 +132,14 @@ class Verification(models.Model):
     is_decoy = models.BooleanField(
         _("decoy"),
         default=False,
-        help_text=_("Nobody was called: the number has no user and sign-up is off."),
+        help_text=_("No call was placed: the number has no user, and sign-up is off."),
     )
     created_at = models.DateTimeField(_("created at"), editable=False)
     expires_at = models.DateTimeField(_("expires at"))
     approved_at = models.DateTimeField(_("approved at"), null=True, blank=True)
     consumed_at = models.DateTimeField(_("used at"), null=True, blank=True)
 
-    #: Why the right code opened no account; of this object only, not kept.
+    #: Why a right code did not log in. It is set on this object only and not stored.
     refusal: LoginRefused | None = None
 
     objects = querysets.VerificationQuerySet.as_manager()
@@ -184,17 +178,17 @@ class Verification(models.Model):
 
     @property
     def purpose_in_words(self) -> str:
-        """The purpose, translated if it is one of ours."""
+        """The purpose, translated if it is one of ``Purpose``."""
         return str(dict(Purpose.choices).get(self.purpose, self.purpose))
 
     @property
     def number(self) -> str:
-        """The number that is to be proved, in E.164."""
+        """The number to verify, in E.164."""
         return self.phone.number
 
     @property
     def checks_left(self) -> int:
-        """How many more guesses are allowed."""
+        """How many more checks are allowed."""
         return max(self.max_checks - self.checks, 0)
 
     @property
@@ -203,7 +197,7 @@ class Verification(models.Model):
         return max(self.max_attempts - self.attempt_count, 0)
 
     def state(self, *, now: datetime) -> str:
-        """Name the state as the visitor and the admin see it, the derived ones included."""
+        """Return the status, or the derived *used*, *expired* or *exhausted*."""
         if self.status != VerificationStatus.PENDING:
             return "used" if self.consumed_at else str(self.status)
         if self.expires_at <= now:
@@ -212,9 +206,9 @@ class Verification(models.Model):
 
 
 class VerificationAttempt(models.Model):
-    """One call or SMS that was asked of the provider, and what it cost.
+    """One call or SMS requested from the provider, and what it cost.
 
-    ``code_digest`` is all that is kept of the code; without it the attempt opens nothing.
+    Only ``code_digest`` is stored of the code. Without a digest no code is accepted.
     """
 
     verification = models.ForeignKey(
@@ -237,14 +231,14 @@ class VerificationAttempt(models.Model):
         **MONEY,
         null=True,
         blank=True,
-        help_text=_("The expected price from the price list; empty if there is none."),
+        help_text=_("The estimate from the price list; empty if there is none."),
     )
     price = models.DecimalField(
         _("price"),
         **MONEY,
         null=True,
         blank=True,
-        help_text=_("What the provider says it charged."),
+        help_text=_("What the provider billed."),
     )
     created_at = models.DateTimeField(_("asked at"), editable=False)
     expires_at = models.DateTimeField(_("code expires at"))
@@ -286,130 +280,32 @@ class VerificationAttempt(models.Model):
 
     @property
     def cost(self) -> Decimal:
-        """What it cost: the provider's price, or while that is not known what was reserved."""
-        return self.reserved or Decimal(0) if self.price is None else self.price
+        """The billed price, or what was reserved while the price is not known."""
+        return self.reserved or NOTHING if self.price is None else self.price
 
     @property
     def carries_code(self) -> bool:
-        """Whether an SMS can name this call: accepted, and with an id of the provider."""
+        """Whether an SMS can repeat the code of this call: accepted, and with a provider id."""
         is_call = self.channel != Channel.SMS
         return is_call and self.status == AttemptStatus.ACCEPTED and bool(self.provider_id)
 
     def is_wanted(self, *, now: datetime) -> bool:
-        """Tell whether somebody still waits for the code."""
+        """Return whether the visitor may still be waiting for the code."""
         return self.expires_at > now and self.verification.status == VerificationStatus.PENDING
 
     def is_live(self, *, now: datetime) -> bool:
-        """Tell whether its code would be accepted: it is known, and its time has not run out."""
+        """Return whether its code would be accepted: it is known and has not expired."""
         return bool(self.code_digest) and self.expires_at > now
 
     @property
     def is_about_the_number(self) -> bool:
-        """Tell whether the number itself may be wrong."""
+        """Whether the number itself may be wrong."""
         is_held = self.error_code == ErrorCode.NUMBER_IN_SPAM_LIST
-        return self.error_code in ERRORS_OF_THE_NUMBER and not is_held
+        return self.error_code in NUMBER_ERRORS and not is_held
 
     @property
     def reason(self) -> str:
-        """The refusal in words; an unlisted one as the provider wrote it."""
+        """The error in words; an unlisted error code as the provider sent it."""
         if self.error_code in ErrorCode.values:
             return str(ErrorCode(self.error_code).label)
         return self.error_code
-
-
-class Price(models.Model):
-    """What a call costs: of the rows that match a number the longest prefix gives the amount.
-
-    A call is allowed only if no matching row in force forbids it, so the empty prefix with
-    ``allowed`` off stops a channel, or with the empty channel everything.
-    """
-
-    channel = models.CharField(
-        _("channel"),
-        max_length=16,
-        choices=Channel,
-        blank=True,
-        help_text=_("Empty: every channel."),
-    )
-    prefix = models.CharField(
-        _("prefix"),
-        max_length=15,
-        blank=True,
-        validators=[
-            RegexValidator(r"^\+[0-9]+\Z", _("A prefix is a + and digits, for instance +7999."))
-        ],
-        help_text=_("The beginning of the number, for instance +7999. Empty: every number."),
-    )
-    amount = models.DecimalField(
-        _("amount"),
-        **MONEY,
-        null=True,
-        blank=True,
-        validators=[MinValueValidator(Decimal(0))],
-        help_text=_("Empty: a shorter prefix gives the amount."),
-    )
-    billed = models.DecimalField(
-        _("billed"),
-        **MONEY,
-        null=True,
-        editable=False,
-        help_text=_("What the provider charged the last time that it was more."),
-    )
-    billed_at = models.DateTimeField(_("billed at"), null=True, editable=False)
-    allowed = models.BooleanField(_("allowed"), default=True)
-    valid_from = models.DateTimeField(_("valid from"), default=timezone.now)
-
-    objects = querysets.PriceQuerySet.as_manager()
-
-    class Meta:
-        verbose_name = _("price")
-        verbose_name_plural = _("prices")
-        ordering = ["prefix", "channel", "-valid_from"]
-        constraints = [
-            models.UniqueConstraint(
-                fields=["channel", "prefix", "valid_from"], name="flashcall_price_unique"
-            ),
-            models.CheckConstraint(
-                condition=Q(amount__isnull=True) | Q(amount__gte=0), name="flashcall_price_amount"
-            ),
-        ]
-
-    def __str__(self) -> str:
-        channel = self.get_channel_display() if self.channel else _("every channel")
-        return f"{self.prefix or _('every number')}, {channel}"
-
-    def estimate(self, *, now: datetime) -> Decimal:
-        """Return what a call will cost: the amount, or what was billed beyond it within a day."""
-        listed, billed = self.amount or Decimal(0), self.billed or Decimal(0)
-        is_recent = self.billed_at is not None and self.billed_at > now - BILLED_FOR
-        return max(listed, billed) if is_recent else listed
-
-
-class Usage(models.Model):
-    """What a shared window has used; the empty scope is the site's day.
-
-    ``since`` is where the fixed window begins, ``amount`` counts 1/10000 of the currency.
-    """
-
-    scope = models.CharField(_("scope"), max_length=16, blank=True)
-    since = models.DateTimeField(_("since"))
-    attempts = models.PositiveIntegerField(_("attempts"), default=0)
-    amount = models.PositiveBigIntegerField(_("amount"), default=0)
-
-    objects = querysets.UsageQuerySet.as_manager()
-
-    class Meta:
-        verbose_name = _("usage")
-        verbose_name_plural = _("usage")
-        ordering = ["-since", "scope"]
-        constraints = [
-            models.UniqueConstraint(fields=["scope", "since"], name="flashcall_usage_unique")
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.scope} {day_of(self.since).date()}".strip()
-
-    @property
-    def spent(self) -> Decimal:
-        """The amount as money."""
-        return self.amount * querysets.FRACTION

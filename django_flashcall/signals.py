@@ -1,39 +1,38 @@
-"""What a site may listen to. All are sent with ``send_robust`` after the commit they tell of."""
+"""Signals. All are sent with ``send_robust()``, after the commit of what they report."""
 
 from __future__ import annotations
 
 from django.dispatch import Signal
 
-# A verification has begun, and its first call is about to be asked for.
+# A verification has begun, and its first call is about to be requested.
 # Provided args: verification, attempt
 verification_started = Signal()
 
-# It is known what came of a call or SMS: attempt.status says what.
+# The outcome of a call or SMS is known: attempt.status.
 # Provided args: attempt
 attempt_finished = Signal()
 
-# A wrong code cost a check.
+# A code was wrong, which cost a check.
 # Provided args: verification, checks_left
 code_rejected = Signal()
 
-# The right code was given.
+# A code was right.
 # Provided args: verification
 verification_approved = Signal()
 
-# A user proved a number of his own, for the first time or again.
+# A user confirmed a number as their own.
 # Provided args: user, phone
 number_confirmed = Signal()
 
-# A user proved another number, and has it instead of those that he had: the place to tell the old
-# contact. ``released`` are the phones that are free now, ``previous`` is what stood in
-# ``USER_PHONE_FIELD``.
+# A user replaced their numbers by another one. Receivers can notify the old contact. ``released``
+# are the phones that they lost, ``previous`` is the old value of ``USER_PHONE_FIELD``.
 # Provided args: user, phone, released, previous
 number_changed = Signal()
 
-# The operator should look: ``alarm`` is one of ``words.Alarm``, ``message`` says it in words.
+# An operator should look. ``alarm`` is one of ``choices.Alarm``, ``message`` its translated text.
 # Provided args: alarm, message, params
 operator_alarm = Signal()
 
-# The visitor gave up, or took another number.
+# The visitor canceled, or chose another number.
 # Provided args: verification
 verification_canceled = Signal()

@@ -1,4 +1,4 @@
-"""For the tests of a site: calls end in an outbox, and each test begins with nothing counted.
+"""For the tests of a site: calls are kept in an outbox, and each test begins with empty limits.
 
 ::
 
@@ -25,26 +25,26 @@ from django.test import Client, TestCase, override_settings
 from django.test.signals import setting_changed
 from django.urls import reverse
 
-from . import lines
+from .limits import breaker
 from .phone import parse_number
 from .providers.base import load_provider
 from .providers.locmem import Delivery, LocMemProvider, outbox
 
 CACHE = "flashcall-tests"
 
-#: Whatever the site does with calls, a test places none and waits for no queue.
+#: A test places no calls and uses no queue, whatever the settings of the site.
 STAND_INS: dict[str, Any] = {
     "PROVIDER": "django_flashcall.providers.locmem.LocMemProvider",
     "OPTIONS": {},
-    "DIALER": "django_flashcall.dialing.dial",
+    "DIALER": "django_flashcall.calls.dialing.dial",
 }
 
 
 def testing_settings() -> dict[str, Any]:
     """Return the settings of a test: calls go to the outbox, rates into a cache of their own.
 
-    So the site's own cache is not cleared; only what it says of a provider that fails is forgotten.
-    Money is not capped, since a test's database has no price list.
+    The site's own cache is not cleared, except for failures of the provider. ``DAILY_SPEND`` is
+    off, since a test database has no price list.
     """
     cache = {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": CACHE}
     return {
@@ -56,7 +56,7 @@ def testing_settings() -> dict[str, Any]:
 
 @receiver(setting_changed)
 def keep_stand_ins(*, setting: str, enter: bool, **kwargs: Any) -> None:
-    """Hold to the stand-ins when a test changes other keys: none places a call that is billed."""
+    """Keep the stand-ins when a test changes other keys, so that no test places a call."""
     if setting == "FLASHCALL" and enter and getattr(settings, "RATELIMIT_USE_CACHE", "") == CACHE:
         changed: dict[str, Any] = settings.FLASHCALL
         is_ours = changed.get("PROVIDER") == STAND_INS["PROVIDER"]
@@ -66,7 +66,7 @@ def keep_stand_ins(*, setting: str, enter: bool, **kwargs: Any) -> None:
 
 @contextmanager
 def fresh_outbox() -> Iterator[list[Delivery]]:
-    """Give the outbox, empty; no address has knocked yet, and no provider has failed."""
+    """Yield the empty outbox, with no requests counted and no failures of the provider."""
     _forget()
     try:
         yield outbox
@@ -82,9 +82,9 @@ def recorded_calls() -> Iterator[list[Delivery]]:
 
 
 def log_in_by_phone(client: Client, number: str, *, next_url: str = "") -> HttpResponse:
-    """Log ``client`` in as a visitor does, by the pages, and return where that leads.
+    """Log ``client`` in on the pages, like a visitor, and return the final response.
 
-    Raises ``AssertionError`` with what the page says where it does not work.
+    Raises ``AssertionError`` with the errors of the page if that fails.
     """
     if not isinstance(load_provider(), LocMemProvider):
         raise AssertionError("Calls are not recorded: use PhoneTestMixin or phone_outbox.")
@@ -95,37 +95,37 @@ def log_in_by_phone(client: Client, number: str, *, next_url: str = "") -> HttpR
     page: Any = client.post(start.url, {"code": _code_for(number)})
     _refuse_errors(page)
     if SESSION_KEY not in client.session:
-        raise AssertionError(f"Nobody is logged in; the site sends to {page.url}.")
+        raise AssertionError(f"The client is not logged in; the site redirects to {page.url}.")
     response: HttpResponse = page
     return response
 
 
 class PhoneTestMixin:
-    """Stands before ``TestCase``: ``outbox`` has the calls of the test, the latest last."""
+    """Adds ``outbox`` to a ``TestCase``: the calls of the test, the latest last."""
 
     client: Client
     outbox: list[Delivery]
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Refuse to stand behind ``TestCase``, whose ``setUp()`` would not reach this one."""
+        """Refuse to follow ``TestCase``, whose ``setUp()`` would not call this one."""
         super().__init_subclass__(**kwargs)
         bases = cls.__mro__
         if TestCase in bases and bases.index(TestCase) < bases.index(PhoneTestMixin):
-            raise TypeError(f"{cls.__name__}: PhoneTestMixin stands before TestCase.")
+            raise TypeError(f"{cls.__name__}: list PhoneTestMixin before TestCase.")
 
     def setUp(self) -> None:
-        """Begin with nothing called and nothing counted."""
+        """Begin with an empty outbox and empty limits."""
         super().setUp()  # type: ignore[misc]
         self.outbox = self.enterContext(recorded_calls())  # type: ignore[attr-defined]
 
     def log_in_by_phone(self, number: str, *, next_url: str = "") -> HttpResponse:
-        """Log ``self.client`` in, and return where that leads."""
+        """Log ``self.client`` in, and return the final response."""
         return log_in_by_phone(self.client, number, next_url=next_url)
 
 
 def _forget() -> None:
     outbox.clear()
-    lines.forget()
+    breaker.forget()
     if CACHE in settings.CACHES:
         caches[CACHE].clear()
 
@@ -134,7 +134,7 @@ def _code_for(number: str) -> str:
     wanted = parse_number(number)
     codes = [call.code for call in outbox if call.number == wanted]
     if not codes:
-        raise AssertionError("Nobody was called: is SIGN_UP off, or the number forbidden?")
+        raise AssertionError("No call was placed. Is SIGN_UP off, or the number forbidden?")
     return codes[-1]
 
 

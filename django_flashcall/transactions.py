@@ -1,4 +1,4 @@
-"""Transactions that belong to the services: they commit by themselves, or refuse to begin."""
+"""Transactions of our own: they commit by themselves, and refuse to begin inside another one."""
 
 from __future__ import annotations
 
@@ -9,49 +9,45 @@ from typing import ParamSpec, TypeVar
 
 from django.db import InterfaceError, OperationalError, connections, router, transaction
 from django.db.models import Model
-from django.views.decorators.debug import sensitive_variables
 
 from .exceptions import TransactionOpen
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-#: Deadlocks, lock time-outs and serialisation failures: the same transaction may work next time.
-#: MariaDB and MySQL number them (1020: the row changed since it was read), PostgreSQL has SQLSTATE.
+#: Deadlocks, lock timeouts and serialisation failures, after which the transaction can be repeated.
+#: MariaDB and MySQL number them (1020: the row changed since it was read). PostgreSQL has SQLSTATE.
 REPEATABLE = frozenset({1020, 1205, 1213, "40001", "40P01"})
 
-REPEATS = 3
+MAX_REPEATS = 3
 
-CURE = (
-    "django_flashcall keeps its record in transactions of its own, so that a later error of the "
-    "caller cannot undo a check that was counted or a call that was billed. Call it outside of "
-    "transaction.atomic(); under ATOMIC_REQUESTS decorate the view with "
-    "django.db.transaction.non_atomic_requests, or let it derive from "
-    "django_flashcall.decorators.NonAtomicMixin first."
+OPEN_TRANSACTION = (
+    "django_flashcall writes its record in transactions of its own, so that a later error of the "
+    "caller cannot undo a counted check or a billed call. Call it outside of transaction.atomic(). "
+    "With ATOMIC_REQUESTS, decorate the view with django.db.transaction.non_atomic_requests, or "
+    "make django_flashcall.decorators.NonAtomicMixin its first base class."
 )
 
 
 @contextmanager
 def own_transaction(model: type[Model]) -> Iterator[None]:
-    """Open a transaction on the database of ``model``; inside another raise ``TransactionOpen``."""
+    """Open a transaction on the database of ``model``; raise ``TransactionOpen`` inside another."""
     refuse_open_transaction(model)
     with transaction.atomic(using=router.db_for_write(model), durable=True):
         yield
 
 
 def in_own_transaction(model: type[Model]) -> Callable[[Callable[P, T]], Callable[P, T]]:
-    """Decorate a function that is a whole transaction, to be repeated when the database asks.
+    """Decorate a function that is one transaction, and is repeated after a deadlock.
 
-    It must do nothing outside the database.
+    It must have no effect outside the database.
     """
 
     def decorate(work: Callable[P, T]) -> Callable[P, T]:
         @wraps(work)
-        @sensitive_variables()
         def durable(*args: P.args, **kwargs: P.kwargs) -> T:
             return repeat_on_deadlock(partial(committed, *args, **kwargs))
 
-        @sensitive_variables()
         def committed(*args: P.args, **kwargs: P.kwargs) -> T:
             with own_transaction(model):
                 return work(*args, **kwargs)
@@ -62,45 +58,43 @@ def in_own_transaction(model: type[Model]) -> Callable[[Callable[P, T]], Callabl
 
 
 def refuse_open_transaction(model: type[Model]) -> None:
-    """Raise ``TransactionOpen`` inside a transaction of the caller's, but not of a ``TestCase``.
+    """Raise ``TransactionOpen`` inside a transaction of the caller, except that of a ``TestCase``.
 
-    This is how ``atomic(durable=True)`` judges, asked without beginning a transaction; it does
-    not see a connection without autocommit, where everything is one.
+    This is the rule of ``atomic(durable=True)``, applied without beginning a transaction. It also
+    refuses a connection without autocommit.
     """
     connection = connections[router.db_for_write(model)]
     blocks = connection.atomic_blocks
     is_own = getattr(blocks[-1], "_from_testcase", False) if blocks else connection.get_autocommit()
     if not is_own:
-        raise TransactionOpen(CURE)
+        raise TransactionOpen(OPEN_TRANSACTION)
 
 
-@sensitive_variables()
 def repeat_on_deadlock(work: Callable[[], T]) -> T:
-    """Run ``work``, a whole transaction, and run it again where the database asks for that.
+    """Run ``work``, which is one transaction, and repeat it after a deadlock.
 
-    ``work`` must do nothing outside the database.
+    ``work`` must have no effect outside the database.
     """
-    for _ in range(REPEATS):
+    for _ in range(MAX_REPEATS):
         try:
             return work()
         except OperationalError as error:
-            if not REPEATABLE & {error_number(error)}:
+            if error_number(error) not in REPEATABLE:
                 raise
     return work()
 
 
-@sensitive_variables()
 def outlive_connection(work: Callable[[], T], *, model: type[Model]) -> T:
-    """Run ``work``, and once more by a new connection if the old one has died meanwhile.
+    """Run ``work``, and run it again on a new connection if the old one is dead.
 
-    It must be worth the same if it runs twice: a connection may die after the commit.
+    Running it twice must have the same effect, since a connection may die after the commit.
     """
     connection = connections[router.db_for_write(model)]
     old = connection.connection
     try:
         return work()
     except (InterfaceError, OperationalError):
-        # Another connection by now: ``atomic()`` has thrown a dead one away already.
+        # ``atomic()`` may have closed a dead connection already.
         if connection.connection is old and connection.is_usable():
             raise
         connection.close()
@@ -108,7 +102,7 @@ def outlive_connection(work: Callable[[], T], *, model: type[Model]) -> T:
 
 
 def error_number(error: OperationalError) -> int | str | None:
-    """Return the database's own number of ``error``: MariaDB's code or PostgreSQL's SQLSTATE."""
+    """Return the error number of MariaDB, or the SQLSTATE of PostgreSQL."""
     cause = error.__cause__
     sqlstate = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
     return sqlstate or (error.args[0] if error.args else None)

@@ -1,4 +1,4 @@
-"""The pages; include them under any prefix, for instance ``path("phone/", include(...))``."""
+"""URLs of the pages. Include them under any prefix, such as ``path("phone/", include(...))``."""
 
 from __future__ import annotations
 

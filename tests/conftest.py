@@ -12,11 +12,13 @@ import pytest
 from django.core.cache import cache
 from django.utils import translation
 
-from django_flashcall import alarms, door, echoes
-from django_flashcall.door import Visitor
+from django_flashcall import alarms
+from django_flashcall.calls import decoys
+from django_flashcall.choices import Channel
+from django_flashcall.limits import rates
 from django_flashcall.providers import locmem
 from django_flashcall.simulator.testing import RunningSimulator, running_simulator
-from django_flashcall.words import Channel
+from django_flashcall.visitors.visitor import Visitor
 from tests import canary, wire
 from tests.racing import ROUNDS
 
@@ -35,11 +37,11 @@ def clean_slate() -> Iterator[None]:
     """Forget the calls, the rates and the language of the test before."""
     locmem.outbox.clear()
     cache.clear()
-    door.arrivals.count = 0
+    rates.arrivals.count = 0
     alarms.sounded.clear()
-    echoes.heard.clear()
+    decoys.past_calls.clear()
     for channel in Channel:
-        echoes.note(channel, seconds=0)  # the stand-in answers at once
+        decoys.remember(channel, seconds=0)  # the stand-in answers at once
     translation.deactivate()
     yield
     locmem.outbox.clear()

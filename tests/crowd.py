@@ -94,7 +94,7 @@ def site(provider: wire.Server, *, lines: int) -> Iterator[str]:
     keys = {
         "PROVIDER": "django_flashcall.providers.mobilgroup.MobilgroupProvider",
         "OPTIONS": {"api_key": "key", "url": provider.url},
-        "LINES": lines,
+        "CONCURRENT_CALLS": lines,
         "RATES": {},
     }
     with override_settings(FLASHCALL=keys), PoolServer() as server:

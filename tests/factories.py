@@ -9,9 +9,9 @@ import factory
 from django.contrib.auth import get_user_model
 from django.utils import timezone
 
+from django_flashcall.choices import AttemptStatus, Channel
 from django_flashcall.codes import make_digest
 from django_flashcall.models import Phone, Price, Usage, Verification, VerificationAttempt
-from django_flashcall.words import AttemptStatus, Channel
 
 
 class UserFactory(factory.django.DjangoModelFactory):

@@ -10,10 +10,10 @@ import json
 from decimal import Decimal
 from typing import Any
 
+from django_flashcall.choices import Channel, ErrorCode
 from django_flashcall.exceptions import OutcomeUnknown, ProviderRefused
 from django_flashcall.providers.base import Answer, BaseProvider, Secret
 from django_flashcall.providers.http import Wire
-from django_flashcall.words import Channel, ErrorCode
 
 #: Their words for what went wrong, and ours.
 ERRORS = {

@@ -10,7 +10,6 @@ from django.http import HttpRequest
 from django.test import RequestFactory
 from django.utils import timezone
 
-from django_flashcall import notes
 from django_flashcall.account_forms import (
     ChangeCodeForm,
     ChangeForm,
@@ -24,6 +23,7 @@ from django_flashcall.account_forms import (
 from django_flashcall.forms import CodeForm, StartForm
 from django_flashcall.models import Phone
 from django_flashcall.providers.locmem import Delivery
+from django_flashcall.visitors import sessions
 
 from .factories import PhoneFactory, UserFactory
 
@@ -52,7 +52,7 @@ def request_of(user: Any) -> HttpRequest:
     request = RequestFactory().post("/")
     request.session, request.user = SessionStore(), user
     if user.is_authenticated:
-        notes.note(request, notes.LOGIN)
+        sessions.record_event(request, sessions.LOGIN)
     return request
 
 
@@ -62,7 +62,7 @@ def request_for(start: type[StartForm], user: Any) -> HttpRequest:
         return request_of(user)
     request = request_of(AnonymousUser())
     user.backend = "django.contrib.auth.backends.ModelBackend"
-    notes.hold(request, user)
+    sessions.hold_user(request, user)
     return request
 
 
@@ -85,7 +85,7 @@ def test_a_pair_of_forms_proves_the_number_in_any_view(
         assert form.get_user() == user
     else:
         again = start is ReauthenticateForm
-        assert notes.was_noted(request, notes.PROOF, max_age=timedelta(minutes=1)) is again
+        assert sessions.has_event(request, sessions.PROOF, max_age=timedelta(minutes=1)) is again
         assert Phone.objects.get(number=outbox[-1].number) == form.phone  # type: ignore[attr-defined]
         assert form.phone.user == user  # type: ignore[attr-defined]
 
@@ -100,7 +100,7 @@ def test_a_wrong_code_proves_nothing(
     form = take(request, {"code": wrong}, verification=verification)
     assert form.errors["code"] == ["The digits did not match. You have 2 tries left."]
     assert form.get_user() is None
-    assert not notes.was_noted(request, notes.PROOF)
+    assert not sessions.has_event(request, sessions.PROOF)
     assert not Phone.objects.filter(number=NUMBER, user=user).exists()
 
 
@@ -140,7 +140,7 @@ def test_a_first_number_is_a_proof(
     request = request_of(UserFactory())
     verification = begin(start, request).verification
     assert take(request, {"code": outbox[-1].code}, verification=verification).is_valid()
-    assert notes.was_noted(request, notes.PROOF)
+    assert sessions.has_event(request, sessions.PROOF)
 
 
 @pytest.mark.parametrize("start", [ConfirmForm, ChangeForm])

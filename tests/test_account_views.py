@@ -15,10 +15,10 @@ from django.test import Client, RequestFactory
 
 from django_flashcall import signals
 from django_flashcall.account_views import SecondStepMixin
+from django_flashcall.choices import Purpose
 from django_flashcall.models import Phone, Verification
 from django_flashcall.providers.locmem import Delivery
 from django_flashcall.urls import urlpatterns
-from django_flashcall.words import Purpose
 
 from .browser import Browser, Page
 from .factories import PhoneFactory, UserFactory

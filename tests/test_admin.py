@@ -13,8 +13,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from django_flashcall.choices import AttemptStatus, Channel, VerificationStatus
 from django_flashcall.models import Phone, Price
-from django_flashcall.words import AttemptStatus, Channel, VerificationStatus
 from tests.factories import (
     AttemptFactory,
     PhoneFactory,
@@ -133,7 +133,7 @@ def test_numbers_are_blocked_and_unblocked_and_that_is_logged(admin_client: Clie
     assert LogEntry.objects.count() == 2
 
 
-def test_a_number_that_changed_hands_is_released(admin_client: Client) -> None:
+def test_a_number_that_lost_user_is_released(admin_client: Client) -> None:
     phone, other = PhoneFactory(user=UserFactory()), PhoneFactory(user=UserFactory())
     called = VerificationFactory(phone=phone)
     chosen = {"action": "release", "_selected_action": [phone.pk, PhoneFactory().pk]}
@@ -176,7 +176,7 @@ def test_the_price_list_names_what_is_empty(admin_client: Client) -> None:
 
 
 def test_usage_is_shown_by_the_day(operator: Client) -> None:
-    UsageFactory(since=timezone.now(), attempts=3, amount=10_500)
+    UsageFactory(since=timezone.now(), attempts=3, units=10_500)
     assert "1.05 RUB" in operator.get(f"{ROOT}/usage/").text
 
 

@@ -14,8 +14,8 @@ from django.contrib.auth import get_user_model
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from django_flashcall.adoption import BATCH, Finding, link, survey
 from django_flashcall.models import Phone
+from django_flashcall.operations.adoption import BATCH, Finding, link, survey
 from tests.userkind import FIELD, build_user, make_user
 
 pytestmark = pytest.mark.django_db

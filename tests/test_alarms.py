@@ -13,13 +13,14 @@ from django.core.cache import cache
 from django.core.cache.backends.locmem import LocMemCache
 from django.utils import timezone, translation
 
-from django_flashcall import alarms, limits, services
+from django_flashcall import alarms, services
+from django_flashcall.choices import Alarm, ErrorCode, Purpose
 from django_flashcall.clock import day_of, hour_of
-from django_flashcall.door import Visitor
 from django_flashcall.exceptions import BlockLimitReached, CooldownActive, LimitReached
-from django_flashcall.querysets import to_units
+from django_flashcall.limits import shared
+from django_flashcall.money import to_units
 from django_flashcall.signals import operator_alarm
-from django_flashcall.words import Alarm, ErrorCode, Purpose
+from django_flashcall.visitors.visitor import Visitor
 from tests.factories import PhoneFactory, PriceFactory, UsageFactory
 
 #: Before Django 6.0 each was a pair.
@@ -136,13 +137,13 @@ def test_refusals_of_the_account_are_told_to_the_operator_and_others_are_not(
 
 
 @pytest.mark.django_db
-def test_a_price_above_the_foretold_is_told(flashcall: Any, heard: list[str]) -> None:
+def test_a_price_above_the_expected_is_told(flashcall: Any, heard: list[str]) -> None:
     PriceFactory(amount=Decimal("0.35"), valid_from=timezone.now())
     start()
     assert not heard
     flashcall(OPTIONS={"price": Decimal("0.90")})
     start("+79997654321")
-    assert heard == ["A call by flash_call cost 0.90, 0.3500 were foretold."]
+    assert heard == ["A call by flash_call cost 0.90; the price list expects 0.3500."]
 
 
 @pytest.mark.django_db
@@ -158,7 +159,7 @@ def test_the_days_money_is_told_of_at_half_at_four_fifths_and_at_the_end(
     assert told == [0, 0, 0, 0, 1, 1, 1, 2, 2, 3]
     with pytest.raises(LimitReached):
         start()
-    assert heard[-1] == "Today's calls have used 100 % of what may be spent."
+    assert heard[-1] == "Today's calls have used 100 % of DAILY_SPEND."
     assert len(heard) == 3
 
 
@@ -180,8 +181,8 @@ def test_a_level_is_told_of_from_where_it_begins(
     spent: str, percent: int | None, flashcall: Any, heard: list[str]
 ) -> None:
     flashcall(DAILY_SPEND=Decimal("10"))
-    limits.watch_spending(to_units(Decimal(spent)), claimed=None, now=timezone.now())
-    told = f"Today's calls have used {percent} % of what may be spent."
+    shared.watch_spending(to_units(Decimal(spent)), estimate=None, now=timezone.now())
+    told = f"Today's calls have used {percent} % of DAILY_SPEND."
     assert heard == ([told] if percent else [])
 
 
@@ -210,7 +211,7 @@ def test_a_block_that_is_used_up_has_used_no_money(flashcall: Any, heard: list[s
 def test_a_cap_that_was_raised_is_told_of_again(flashcall: Any, heard: list[str]) -> None:
     for cap in ("10", "1000"):
         flashcall(DAILY_SPEND=Decimal(cap))
-        limits.watch_spending(to_units(Decimal(cap)), claimed=None, now=timezone.now())
+        shared.watch_spending(to_units(Decimal(cap)), estimate=None, now=timezone.now())
     assert len(heard) == 2
 
 
@@ -222,12 +223,12 @@ def test_what_was_spent_before_counts_for_known_and_for_new_numbers(
     now = timezone.now()
     flashcall(DAILY_SPEND=Decimal("1"))
     PriceFactory(amount=Decimal("0.35"), valid_from=now)
-    UsageFactory(scope="", since=day_of(now), amount=5000)
+    UsageFactory(scope="", since=day_of(now), units=5000)
     if is_known:
         PhoneFactory(number="+79991230001")
         UsageFactory(scope="+7999123", since=hour_of(now))
     start("+79991230001")
-    assert heard == ["Today's calls have used 80 % of what may be spent."]
+    assert heard == ["Today's calls have used 80 % of DAILY_SPEND."]
 
 
 class MuteCache(LocMemCache):

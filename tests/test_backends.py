@@ -18,9 +18,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from django_flashcall.backends import PhoneBackend
+from django_flashcall.choices import Purpose, VerificationStatus
 from django_flashcall.exceptions import LoginRefused, TransactionOpen
 from django_flashcall.models import Verification
-from django_flashcall.words import Purpose, VerificationStatus
 
 from .factories import PhoneFactory, UserFactory, VerificationFactory
 

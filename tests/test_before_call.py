@@ -13,12 +13,12 @@ from django.test import Client
 from django.utils import timezone
 
 from django_flashcall import services
-from django_flashcall.door import Visitor
+from django_flashcall.calls.orders import PlannedCall
+from django_flashcall.choices import AttemptStatus, Channel, ErrorCode, Purpose, Verdict
 from django_flashcall.exceptions import CallDenied, ChallengeRequired
 from django_flashcall.models import Usage, Verification
 from django_flashcall.providers.locmem import Delivery
-from django_flashcall.services import PlannedCall
-from django_flashcall.words import AttemptStatus, Channel, ErrorCode, Purpose, Verdict
+from django_flashcall.visitors.visitor import Visitor
 
 from .factories import AttemptFactory, PriceFactory, VerificationFactory
 
@@ -103,7 +103,7 @@ def test_may_ask_for_a_challenge_and_allow_afterwards(
 ) -> None:
     answer[:] = [Verdict.CHALLENGE]
     page = client.post("/phone/login/", {"number": NUMBER})
-    assert "Show first that you are a person." in page.text
+    assert "Please confirm that you are human first." in page.text
     answer[:] = ["allow"]
     client.post("/phone/login/", {"number": NUMBER})
     assert len(outbox) == 1

@@ -27,11 +27,11 @@ def alone(listening: None) -> Iterator[None]:
 @pytest.mark.parametrize(
     ("name", "line", "sings"),
     [
-        ("django_flashcall.dialing", "number=+79991234567", True),
-        ("django_flashcall.dialing", "number=+7••••••••67 price=0.35", False),
-        ("django_flashcall.dialing", "code=4217", True),
+        ("django_flashcall.calls.dialing", "number=+79991234567", True),
+        ("django_flashcall.calls.dialing", "number=+7••••••••67 price=0.35", False),
+        ("django_flashcall.calls.dialing", "code=4217", True),
         ("django_flashcall", "code=4217", True),
-        ("django_flashcall.dialing", "number=+7 999 123-45-67", True),
+        ("django_flashcall.calls.dialing", "number=+7 999 123-45-67", True),
         ("urllib3.connection", "Authorization: canary-key-of-the-site", True),
         ("django.server", "GET /phone/code/ 1234567890", False),
     ],
@@ -113,7 +113,7 @@ def test_sings_at_the_database(kept: str, sings: bool, outbox: list[Delivery]) -
 
 
 def test_hears_what_is_only_told() -> None:
-    logging.getLogger("django_flashcall.dialing").info("number=%s", "+79991234567")
+    logging.getLogger("django_flashcall.calls.dialing").info("number=%s", "+79991234567")
 
     assert canary.song
 

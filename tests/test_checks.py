@@ -11,13 +11,9 @@ from django.core.checks import CheckMessage, run_checks
 from django.core.checks.registry import registry
 from django.db import connections
 
-from django_flashcall.checks import (
-    check_backend,
-    check_deploy,
-    check_isolation,
-    check_settings,
-    odds_in_a_year,
-)
+from django_flashcall.checks.databases import check_isolation
+from django_flashcall.checks.deploy import check_deploy
+from django_flashcall.checks.settings import check_backend, check_settings, odds_in_a_year
 from django_flashcall.conf import get_settings
 from django_flashcall.phone import SUPPORTED_REGIONS
 from django_flashcall.providers.base import BaseProvider
@@ -98,7 +94,7 @@ class TestSettings:
         [
             ("PROVIDER", ["django_flashcall.providers.console.ConsoleProvider"]),
             ("CHANNELS", [["voice", "sms"], ("voice", "flash_call")]),
-            ("LINES", [1, 100]),
+            ("CONCURRENT_CALLS", [1, 100]),
             ("MAX_DORMANCY", [None, timedelta(days=180)]),
             ("KEEP", [timedelta(days=31), timedelta(days=365)]),
             ("USER_PHONES_PROVEN", [True, False]),
@@ -139,7 +135,7 @@ class TestSettings:
             ("OPTIONS", [None, []], "a dict"),
             ("DIALER", [None, print], "a dotted path"),
             ("CHANNELS", ["sms", [], ["fax"], None, [None], [["sms"]]], "a list of flash_call"),
-            ("LINES", [0, -1, "4", None, True], "a positive number"),
+            ("CONCURRENT_CALLS", [0, -1, "4", None, True], "a positive number"),
             ("MAX_DORMANCY", [180, timedelta(0)], "None or a timedelta"),
             ("KEEP", [90, None, timedelta(days=30)], "a timedelta of at least 31 days"),
             ("USER_PHONES_PROVEN", [None, "yes"], "True or False"),
@@ -214,7 +210,7 @@ class TestSettings:
         assert check_settings() == []
 
     @pytest.mark.parametrize(
-        "dialer", ["dial", "nowhere.dial", "django_flashcall.dialing.nobody", "os.sep"]
+        "dialer", ["dial", "nowhere.dial", "django_flashcall.calls.dialing.nobody", "os.sep"]
     )
     def test_e004_wants_a_dialer_that_can_be_called(self, flashcall: Any, dialer: str) -> None:
         flashcall(DIALER=dialer)

@@ -8,7 +8,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 from django.test import RequestFactory
 
-from django_flashcall import dialing
+from django_flashcall.calls import dialing
 from django_flashcall.conf import (
     KEYS,
     get_address,

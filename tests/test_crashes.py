@@ -24,15 +24,15 @@ from django.utils import timezone
 
 from django_flashcall import services
 from django_flashcall.backends import PhoneBackend
-from django_flashcall.door import Visitor
+from django_flashcall.choices import AttemptStatus, Channel, Purpose, VerificationStatus
 from django_flashcall.exceptions import VerificationEnded
 from django_flashcall.models import Phone, Usage, Verification, VerificationAttempt
+from django_flashcall.operations.purging import purge
 from django_flashcall.providers.base import Answer
 from django_flashcall.providers.mobilgroup import MobilgroupProvider
-from django_flashcall.purging import purge
 from django_flashcall.simulator.exchange import PRICES
 from django_flashcall.simulator.testing import RunningSimulator
-from django_flashcall.words import AttemptStatus, Channel, Purpose, VerificationStatus
+from django_flashcall.visitors.visitor import Visitor
 from tests.factories import (
     AttemptFactory,
     PhoneFactory,

@@ -13,10 +13,10 @@ from django.test import Client, RequestFactory
 from django.urls import path
 from django.views import View
 
-from django_flashcall import notes
 from django_flashcall.decorators import NonAtomicMixin, phone_required
 from django_flashcall.forms import PhoneForm
 from django_flashcall.models import Phone
+from django_flashcall.visitors import sessions
 
 from .factories import UserFactory
 
@@ -94,5 +94,5 @@ def test_an_async_view_is_guarded_too() -> None:
     request.session, request.user = SessionStore(), UserFactory()
     refused = async_to_sync(waiting)(request)
     assert refused["Location"] == "/phone/again/?next=%2F"
-    notes.note(request, notes.PROOF)
+    sessions.record_event(request, sessions.PROOF)
     assert async_to_sync(waiting)(request).content == b"here"

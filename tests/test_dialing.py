@@ -12,14 +12,16 @@ import time_machine
 from django.db import InternalError, connection, transaction
 from django.utils import timezone
 
-from django_flashcall import dialing, lines, services, signals
+from django_flashcall import services, signals
+from django_flashcall.calls import dialing
+from django_flashcall.choices import AttemptStatus, Channel, VerificationStatus
 from django_flashcall.codes import matches
-from django_flashcall.door import Visitor
 from django_flashcall.exceptions import NotSent, OutcomeUnknown, ProviderRefused, TransactionOpen
+from django_flashcall.limits import breaker
 from django_flashcall.models import Phone, Usage, Verification, VerificationAttempt
 from django_flashcall.providers.base import Answer
 from django_flashcall.providers.locmem import Delivery, LocMemProvider
-from django_flashcall.words import AttemptStatus, Channel, VerificationStatus
+from django_flashcall.visitors.visitor import Visitor
 
 from .factories import AttemptFactory, PriceFactory, UsageFactory, VerificationFactory
 
@@ -94,7 +96,7 @@ def test_an_accepted_call_is_recorded_with_its_price_and_code(outbox: list[Deliv
 
 @pytest.mark.parametrize("channel", [Channel.FLASH_CALL, Channel.VOICE])
 def test_a_rejected_call_gives_its_reservation_back(channel: str, flashcall: Any) -> None:
-    UsageFactory(since=MIDNIGHT, attempts=1, amount=5000)
+    UsageFactory(since=MIDNIGHT, attempts=1, units=5000)
     flashcall(OPTIONS={"error_code": "number_not_valid"})
     with time_machine.travel(NOON, tick=False):
         attempt = dial(requested(channel=channel))
@@ -104,7 +106,7 @@ def test_a_rejected_call_gives_its_reservation_back(channel: str, flashcall: Any
 
 
 def test_a_request_that_never_left_is_rejected_and_costs_nothing(script: Any) -> None:
-    UsageFactory(since=MIDNIGHT, attempts=1, amount=5000)
+    UsageFactory(since=MIDNIGHT, attempts=1, units=5000)
     script(NotSent("no route"))
     with time_machine.travel(NOON, tick=False):
         attempt = dial(requested())
@@ -113,7 +115,7 @@ def test_a_request_that_never_left_is_rejected_and_costs_nothing(script: Any) ->
 
 
 def test_a_lost_answer_is_unknown_and_stays_spent(script: Any) -> None:
-    UsageFactory(since=MIDNIGHT, attempts=1, amount=5000)
+    UsageFactory(since=MIDNIGHT, attempts=1, units=5000)
     script(OutcomeUnknown("time-out"))
     with time_machine.travel(NOON, tick=False):
         attempt = dial(requested())
@@ -189,14 +191,14 @@ def test_a_call_inside_a_transaction_is_refused_before_it_is_placed(
 
 def test_a_call_is_settled_on_the_day_it_was_reserved() -> None:
     evening = datetime(2026, 3, 4, 20, 59, 50, tzinfo=UTC)
-    yesterday = UsageFactory(since=MIDNIGHT, amount=5000)
-    today = UsageFactory(since=MIDNIGHT + timedelta(days=1), amount=0)
+    yesterday = UsageFactory(since=MIDNIGHT, units=5000)
+    today = UsageFactory(since=MIDNIGHT + timedelta(days=1), units=0)
     attempt = requested(verification__created_at=evening, created_at=evening)
     with time_machine.travel(evening + timedelta(seconds=20), tick=False):
         dial(attempt)
     yesterday.refresh_from_db()
     today.refresh_from_db()
-    assert (yesterday.amount, today.amount) == (3500, 0)
+    assert (yesterday.units, today.units) == (3500, 0)
 
 
 def test_an_answer_that_cannot_be_kept_is_logged_for_the_accounts(
@@ -220,7 +222,7 @@ def test_an_answer_that_cannot_be_kept_is_logged_for_the_accounts(
 def test_an_answer_without_a_price_keeps_the_reservation_and_is_reported(
     script: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    UsageFactory(since=MIDNIGHT, attempts=1, amount=5000)
+    UsageFactory(since=MIDNIGHT, attempts=1, units=5000)
     script(Answer(id="7", code="1234"))
     with time_machine.travel(NOON, tick=False):
         attempt = dial(requested())
@@ -310,7 +312,7 @@ def test_one_line_is_logged_with_a_masked_number(
     caplog.set_level(logging.INFO)
     script(outcome)
     dial(requested())
-    (line,) = [line for line in caplog.records if line.name == "django_flashcall.dialing"]
+    (line,) = [line for line in caplog.records if line.name == "django_flashcall.calls.outcomes"]
     assert line.levelno == level
     _, told = line.message.split(" ", 1)  # without the attempt's id
     assert "number=+7••••••••67" in told
@@ -330,8 +332,8 @@ def test_an_answer_without_a_code_that_could_be_typed_is_unknown(script: Any, co
 def test_a_call_for_which_no_line_is_free_costs_nothing(
     flashcall: Any, outbox: list[Delivery]
 ) -> None:
-    flashcall(LINES=1)
-    with lines.line(Channel.FLASH_CALL):
+    flashcall(CONCURRENT_CALLS=1)
+    with breaker.slot(Channel.FLASH_CALL):
         attempt = dial(requested())
     assert (attempt.status, attempt.error_code) == (AttemptStatus.REJECTED, "not_sent")
     assert attempt.cost == 0
@@ -341,11 +343,11 @@ def test_a_call_for_which_no_line_is_free_costs_nothing(
 def test_a_provider_that_fails_again_and_again_is_left_alone(script: Any) -> None:
     script(OutcomeUnknown("ReadTimeout"))
     # The scripted provider looks for the one attempt that there is.
-    for _ in range(lines.FAILURES):
+    for _ in range(breaker.MAX_FAILURES):
         assert dial(requested()).status == AttemptStatus.UNKNOWN
         Phone.objects.all().delete()
     assert dial(requested()).error_code == "not_sent"
-    assert len(seen) == lines.FAILURES
+    assert len(seen) == breaker.MAX_FAILURES
 
 
 def test_a_task_whose_number_was_forbidden_meanwhile_calls_nobody(outbox: list[Delivery]) -> None:
@@ -373,15 +375,15 @@ def test_a_task_whose_call_was_purged_meanwhile_does_nothing(outbox: list[Delive
 
 
 def test_a_decoy_for_which_no_line_is_free_fails_as_a_call_does(flashcall: Any) -> None:
-    flashcall(LINES=1)
-    with lines.line(Channel.FLASH_CALL):
+    flashcall(CONCURRENT_CALLS=1)
+    with breaker.slot(Channel.FLASH_CALL):
         attempt = dial(requested(verification__is_decoy=True))
     assert (attempt.status, attempt.error_code) == (AttemptStatus.REJECTED, "not_sent")
 
 
 def test_a_decoy_during_a_pause_fails_as_a_call_does(script: Any) -> None:
     script(OutcomeUnknown("ReadTimeout"))
-    for _ in range(lines.FAILURES):
+    for _ in range(breaker.MAX_FAILURES):
         dial(requested())
         Phone.objects.all().delete()
     assert dial(requested(verification__is_decoy=True)).error_code == "not_sent"

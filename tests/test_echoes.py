@@ -18,11 +18,11 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from django_flashcall import echoes
+from django_flashcall.calls import decoys
+from django_flashcall.choices import Channel, ErrorCode
 from django_flashcall.exceptions import NotSent, OutcomeUnknown, ProviderError, ProviderRefused
 from django_flashcall.models import Phone, Verification, VerificationAttempt
 from django_flashcall.phone import display
-from django_flashcall.words import Channel, ErrorCode
 from tests import wire
 from tests.browser import Page
 
@@ -36,38 +36,38 @@ DELAY = 0.2
 
 def waited() -> float:
     began = time.monotonic()
-    echoes.repeat(VOICE)
+    decoys.imitate(VOICE)
     return time.monotonic() - began
 
 
 def test_a_decoy_waits_as_long_as_a_call_took() -> None:
-    echoes.heard.clear()
+    decoys.past_calls.clear()
     cache.clear()
-    echoes.note(VOICE, seconds=0.1)
+    decoys.remember(VOICE, seconds=0.1)
     assert 0.1 <= waited() < 0.2
 
 
 def test_what_another_process_heard_is_known_from_the_cache() -> None:
-    echoes.heard.clear()
+    decoys.past_calls.clear()
     cache.clear()
-    echoes.note(VOICE, seconds=0.1)
-    echoes.heard.clear()
+    decoys.remember(VOICE, seconds=0.1)
+    decoys.past_calls.clear()
     assert 0.1 <= waited() < 0.2
 
 
 def test_before_anything_was_heard_a_decoy_is_not_answered_at_once() -> None:
-    echoes.heard.clear()
+    decoys.past_calls.clear()
     cache.clear()
-    assert waited() >= echoes.UNHEARD.seconds
+    assert waited() >= decoys.FIRST_CALL.seconds
 
 
 def test_a_dead_cache_disturbs_no_call(settings: Any) -> None:
     settings.CACHES = {"default": {"BACKEND": "tests.test_lines.DeadCache"}}
-    echoes.heard.clear()
-    echoes.note(VOICE, seconds=0)
+    decoys.past_calls.clear()
+    decoys.remember(VOICE, seconds=0)
     assert waited() < 0.1
-    echoes.heard.clear()
-    assert waited() >= echoes.UNHEARD.seconds
+    decoys.past_calls.clear()
+    assert waited() >= decoys.FIRST_CALL.seconds
 
 
 @pytest.mark.parametrize(
@@ -79,35 +79,35 @@ def test_a_dead_cache_disturbs_no_call(settings: Any) -> None:
     ],
 )
 def test_a_decoy_fails_as_the_latest_call_did(error: ProviderError) -> None:
-    echoes.note(VOICE, seconds=0, error=error)
+    decoys.remember(VOICE, seconds=0, error=error)
     with pytest.raises(type(error)):
-        echoes.repeat(VOICE)
-    echoes.note(VOICE, seconds=0)
-    echoes.repeat(VOICE)
+        decoys.imitate(VOICE)
+    decoys.remember(VOICE, seconds=0)
+    decoys.imitate(VOICE)
 
 
 def test_a_decoy_fails_no_quicker_than_calls_fail() -> None:
     for _ in range(5):
-        echoes.note(VOICE, seconds=0)
-    echoes.note(VOICE, seconds=0.1, error=OutcomeUnknown("ReadTimeout"))
+        decoys.remember(VOICE, seconds=0)
+    decoys.remember(VOICE, seconds=0.1, error=OutcomeUnknown("ReadTimeout"))
     for _ in range(3):
         began = time.monotonic()
         with pytest.raises(OutcomeUnknown):
-            echoes.repeat(VOICE)
+            decoys.imitate(VOICE)
         assert time.monotonic() - began >= 0.1
 
 
 def test_a_failure_that_is_long_ago_is_not_repeated() -> None:
     with time_machine.travel(0, tick=False) as clock:
-        echoes.heard.clear()
-        echoes.note(VOICE, seconds=0)
-        echoes.note(VOICE, seconds=0, error=NotSent("x"))
-        clock.shift(echoes.FAILED_FOR)
-        echoes.repeat(VOICE)
+        decoys.past_calls.clear()
+        decoys.remember(VOICE, seconds=0)
+        decoys.remember(VOICE, seconds=0, error=NotSent("x"))
+        clock.shift(decoys.FAILED_FOR)
+        decoys.imitate(VOICE)
 
 
 def test_a_refused_number_says_nothing_about_others() -> None:
-    echoes.note(VOICE, seconds=5, error=ProviderRefused(ErrorCode.NUMBER_NOT_VALID))
+    decoys.remember(VOICE, seconds=5, error=ProviderRefused(ErrorCode.NUMBER_NOT_VALID))
     assert waited() < 0.1
 
 
@@ -125,7 +125,7 @@ def server(flashcall: Any) -> Iterator[wire.Server]:
     with wire.serving(late) as server:
         options = {"api_key": "key", "url": server.url}
         flashcall(PROVIDER=MOBILGROUP, OPTIONS=options, SIGN_UP=False, RATES={})
-        echoes.heard.clear()
+        decoys.past_calls.clear()
         cache.clear()
         yield server
 
@@ -171,9 +171,9 @@ def test_nobody_hears_from_a_provider_that_is_down_who_has_an_account(
 
 @pytest.mark.parametrize("code", [ErrorCode.ANI_PHONE_NOT_VALID, "sms_is_switched_off"])
 def test_a_refusal_that_is_not_about_the_number_is_repeated(code: str) -> None:
-    echoes.note(VOICE, seconds=0, error=ProviderRefused(code))
+    decoys.remember(VOICE, seconds=0, error=ProviderRefused(code))
     with pytest.raises(ProviderRefused, match=code):
-        echoes.repeat(VOICE)
+        decoys.imitate(VOICE)
 
 
 # --- with an eye on the database ---------------------------------------------------------------
@@ -185,7 +185,9 @@ def queued(attempt_id: int) -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("field", ["", "last_name"])
-@pytest.mark.parametrize("dialer", ["django_flashcall.dialing.dial", "tests.test_echoes.queued"])
+@pytest.mark.parametrize(
+    "dialer", ["django_flashcall.calls.dialing.dial", "tests.test_echoes.queued"]
+)
 def test_the_database_is_asked_the_same_for_everybody(
     field: str, dialer: str, flashcall: Any
 ) -> None:

@@ -15,11 +15,11 @@ from django.test import Client
 from django.utils import timezone
 
 from django_flashcall import services
-from django_flashcall.door import Visitor
+from django_flashcall.choices import AttemptStatus, Channel
 from django_flashcall.exceptions import TransactionOpen
 from django_flashcall.models import Phone, Usage, VerificationAttempt
 from django_flashcall.simulator.testing import RunningSimulator
-from django_flashcall.words import AttemptStatus, Channel
+from django_flashcall.visitors.visitor import Visitor
 from tests.browser import Page
 from tests.factories import AttemptFactory, PriceFactory, UserFactory
 
@@ -95,7 +95,7 @@ def test_a_spoken_code_logs_in_though_the_answer_was_lost(
         spoken = simulator.calls[0]
         assert VerificationAttempt.objects.last().status == AttemptStatus.UNKNOWN
         assert client.post(page.url, {"code": spoken.code}).url == "/welcome/"
-    # The lost answer named no price: what the list foretold counts as spent.
+    # The lost answer named no price: what the list expected counts as spent.
     assert spent() == Decimal("1.05") == simulator.exchange.billed
 
 

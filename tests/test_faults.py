@@ -18,9 +18,9 @@ import trustme
 from django.test import Client
 from django.utils import timezone
 
+from django_flashcall.choices import AttemptStatus, Channel
 from django_flashcall.models import Usage, VerificationAttempt
 from django_flashcall.providers.http import MAX_BODY
-from django_flashcall.words import AttemptStatus, Channel
 from tests import wire
 from tests.browser import Page
 from tests.factories import PriceFactory
@@ -54,7 +54,7 @@ CALLING = Outcome(
     text="Look at the number that calls and enter its last 4 digits.",
 )
 CALLING_FOR_WHO_KNOWS_WHAT = Outcome(
-    status=AttemptStatus.ACCEPTED,  # the foretold price counts as spent
+    status=AttemptStatus.ACCEPTED,  # the expected price counts as spent
     text="Look at the number that calls and enter its last 4 digits.",
 )
 NOT_PLACED = Outcome(

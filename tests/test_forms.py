@@ -19,11 +19,11 @@ from django.template import engines
 from django.test import Client, RequestFactory
 from django.urls import include, path
 
-from django_flashcall import door
+from django_flashcall.choices import Purpose, VerificationStatus
 from django_flashcall.forms import CodeField, CodeForm, NumberField, PhoneForm
 from django_flashcall.models import Verification
 from django_flashcall.providers.locmem import Delivery
-from django_flashcall.words import Purpose, VerificationStatus
+from django_flashcall.visitors import sessions
 
 from .browser import Browser, Page
 from .factories import AttemptFactory, UserFactory, VerificationFactory
@@ -212,7 +212,7 @@ def test_a_valid_form_has_the_number_called_and_keeps_the_verification(
 
     assert form.is_valid()
     assert form.verification.number == NUMBER
-    assert door.remembers(request_with_session, form.verification.key)
+    assert sessions.remembers(request_with_session, form.verification.key)
     assert [call.number for call in outbox] == [NUMBER]
 
 
@@ -298,7 +298,7 @@ def called(**kwargs: Any) -> Verification:
 
 def answer(request: HttpRequest, verification: Verification, code: str) -> CodeForm:
     """Return a form for a code, validated, in the browser that asked for the call."""
-    door.remember(request, verification.key)
+    sessions.remember(request, verification.key)
     form = CodeForm(request, {"code": code}, verification=verification)
     form.full_clean()
     return form

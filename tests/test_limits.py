@@ -10,7 +10,7 @@ import pytest
 import time_machine
 from django.utils import timezone
 
-from django_flashcall import limits
+from django_flashcall.choices import Channel, VerificationStatus
 from django_flashcall.exceptions import (
     ChannelCooling,
     ChannelUnavailable,
@@ -20,8 +20,8 @@ from django_flashcall.exceptions import (
     NumberRefused,
     QuotaExceeded,
 )
+from django_flashcall.limits import number, prices, rows, shared
 from django_flashcall.models import Phone, Usage
-from django_flashcall.words import Channel, VerificationStatus
 
 from .factories import (
     AttemptFactory,
@@ -39,7 +39,7 @@ NOW = datetime(2026, 3, 4, 9, 0, tzinfo=UTC)
 
 def estimate(channel: str = Channel.FLASH_CALL, *, now: datetime = NOW) -> Decimal | None:
     """Ask the price list for a call to the number."""
-    return limits.estimate_price(NUMBER, channel=channel, now=now)
+    return prices.estimate_price(NUMBER, channel=channel, now=now)
 
 
 def price(prefix: str = "", **kwargs: Any) -> None:
@@ -116,7 +116,7 @@ def test_a_stop_outranks_a_forbidden_prefix() -> None:
 
 def free_at(phone: Phone, *, now: datetime = NOW) -> datetime:
     """Return when the number may be called again."""
-    return limits.free_at(phone, channels=["voice"], now=now)["voice"]
+    return number.free_at(phone, channels=["voice"], now=now)["voice"]
 
 
 def test_a_number_that_was_not_called_for_a_day_has_rested() -> None:
@@ -141,7 +141,7 @@ def test_the_wait_grows_with_the_calls_of_the_day(calls: int, seconds: int) -> N
 
 def test_a_claim_marks_the_number() -> None:
     phone = PhoneFactory()
-    limits.claim_number(phone, channel=Channel.FLASH_CALL, now=NOW)
+    number.claim_number(phone, channel=Channel.FLASH_CALL, now=NOW)
     phone.refresh_from_db()
     assert phone.last_attempt_at == NOW
 
@@ -149,7 +149,7 @@ def test_a_claim_marks_the_number() -> None:
 def test_a_claim_within_the_shortest_cooldown_is_refused_with_its_end() -> None:
     phone = PhoneFactory(last_attempt_at=NOW - timedelta(seconds=10))
     with pytest.raises(CooldownActive) as caught:
-        limits.claim_number(phone, channel=Channel.FLASH_CALL, now=NOW)
+        number.claim_number(phone, channel=Channel.FLASH_CALL, now=NOW)
     assert caught.value.retry_at == NOW + timedelta(seconds=50)
 
 
@@ -159,19 +159,19 @@ def test_a_claim_within_the_shortest_cooldown_is_refused_with_the_end_of_the_lon
         verification = VerificationFactory(phone=phone, created_at=began)
         AttemptFactory(verification=verification, created_at=began)
     with pytest.raises(CooldownActive) as caught:
-        limits.claim_number(phone, channel="voice", now=NOW + timedelta(seconds=30))
+        number.claim_number(phone, channel="voice", now=NOW + timedelta(seconds=30))
     assert caught.value.retry_at == NOW + timedelta(seconds=120)
 
 
 def test_a_claim_of_a_blocked_number_is_refused() -> None:
     with pytest.raises(NumberBlocked):
-        limits.claim_number(PhoneFactory(blocked_at=NOW), channel=Channel.VOICE, now=NOW)
+        number.claim_number(PhoneFactory(blocked_at=NOW), channel=Channel.VOICE, now=NOW)
 
 
 def test_the_shortest_cooldown_is_found_wherever_it_stands(flashcall: Any) -> None:
     flashcall(COOLDOWNS=[timedelta(minutes=5), timedelta(minutes=1)])
     phone = PhoneFactory(last_attempt_at=NOW - timedelta(minutes=2))
-    limits.claim_number(phone, channel=Channel.FLASH_CALL, now=NOW)
+    number.claim_number(phone, channel=Channel.FLASH_CALL, now=NOW)
     phone.refresh_from_db()
     assert phone.last_attempt_at == NOW
 
@@ -180,12 +180,10 @@ def windows(scope: str = "") -> list[datetime]:
     return list(Usage.objects.filter(scope=scope).order_by("since").values_list("since", flat=True))
 
 
-def claim(price: str | None = None, *, taken: str | None = None, number: str = NUMBER) -> None:
+def claim(price: str | None = None, *, number: str = NUMBER) -> None:
     """Claim a call on the windows of the site and of the number's block."""
-    room = Decimal(price) if price else None
-    cost = limits.Cost(room=room, taken=room if taken is None else Decimal(taken))
-    limits.ensure_windows(number, now=NOW)
-    limits.claim_shared(number, cost=cost, now=NOW)
+    rows.ensure_windows(number, now=NOW)
+    shared.claim_shared(number, estimate=Decimal(price) if price else None, now=NOW)
 
 
 def day() -> Usage:
@@ -193,9 +191,9 @@ def day() -> Usage:
 
 
 def test_the_day_begins_at_midnight_of_the_default_time_zone() -> None:
-    limits.ensure_windows(NUMBER, now=datetime(2026, 3, 3, 20, 59, tzinfo=UTC))
-    limits.ensure_windows(NUMBER, now=datetime(2026, 3, 3, 21, 0, tzinfo=UTC))
-    limits.ensure_windows(NUMBER, now=datetime(2026, 3, 4, 20, 59, tzinfo=UTC))
+    rows.ensure_windows(NUMBER, now=datetime(2026, 3, 3, 20, 59, tzinfo=UTC))
+    rows.ensure_windows(NUMBER, now=datetime(2026, 3, 3, 21, 0, tzinfo=UTC))
+    rows.ensure_windows(NUMBER, now=datetime(2026, 3, 4, 20, 59, tzinfo=UTC))
     assert windows() == [
         datetime(2026, 3, 2, 21, 0, tzinfo=UTC),
         datetime(2026, 3, 3, 21, 0, tzinfo=UTC),
@@ -209,22 +207,22 @@ def test_the_day_begins_at_midnight_of_the_default_time_zone() -> None:
 
 def test_the_day_does_not_move_with_the_visitors_time_zone() -> None:
     with timezone.override("Asia/Vladivostok"):
-        limits.ensure_windows(NUMBER, now=NOW)
+        rows.ensure_windows(NUMBER, now=NOW)
     assert windows() == [datetime(2026, 3, 3, 21, 0, tzinfo=UTC)]
 
 
 def test_a_day_begins_with_nothing_spent() -> None:
-    assert limits.ensure_windows(NUMBER, now=NOW) == 0
+    assert rows.ensure_windows(NUMBER, now=NOW) == 0
 
 
 def test_rows_that_are_there_are_looked_up_and_no_more(django_assert_num_queries: Any) -> None:
-    limits.insert_windows(NUMBER, now=NOW)
+    rows.ensure_windows(NUMBER, now=NOW)
     with django_assert_num_queries(1):
-        limits.ensure_windows(NUMBER, now=NOW)
+        rows.ensure_windows(NUMBER, now=NOW)
 
 
 def test_rows_are_inserted_in_the_order_in_which_claims_lock_them() -> None:
-    limits.insert_windows(NUMBER, now=NOW)
+    rows.ensure_windows(NUMBER, now=NOW)
     inserted = Usage.objects.order_by("pk").values_list("scope", flat=True)
     assert list(inserted) == ["+7999123", ""]
 
@@ -266,15 +264,6 @@ def test_a_block_of_numbers_is_called_so_often_in_an_hour(flashcall: Any) -> Non
     claim(number="+79991240000")
 
 
-def test_a_decoy_is_refused_where_a_call_would_be_and_takes_nothing(flashcall: Any) -> None:
-    flashcall(DAILY_SPEND=Decimal("0.35"))
-    claim("0.35", taken="0")
-    assert day().spent == 0
-    claim("0.35")
-    with pytest.raises(LimitReached):
-        claim("0.35", taken="0")
-
-
 def test_a_price_above_the_cap_is_refused(flashcall: Any) -> None:
     flashcall(DAILY_SPEND=Decimal("0.30"))
     with pytest.raises(LimitReached):
@@ -297,9 +286,9 @@ def test_what_was_billed_beyond_the_list_is_expected_for_a_day() -> None:
     attempt = AttemptFactory(
         verification__phone__number=NUMBER, created_at=NOW, reserved=Decimal("0.35")
     )
-    limits.remember_bill(attempt, price=Decimal("9000"))
+    prices.remember_bill(attempt, price=Decimal("9000"))
     assert estimate() == Decimal("3.50")  # no more than ten times the list: that is a mistake
-    limits.remember_bill(attempt, price=Decimal("0.50"))
+    prices.remember_bill(attempt, price=Decimal("0.50"))
     assert estimate() == Decimal("0.50")
     assert estimate(now=NOW + timedelta(days=1)) == Decimal("0.35")
 
@@ -314,7 +303,7 @@ def test_what_was_reserved_is_replaced_by_what_it_cost(
     amount = None if reserved is None else Decimal(reserved)
     attempt = AttemptFactory(created_at=NOW, reserved=amount)
     claim(reserved)
-    limits.settle_site(attempt, price=Decimal(price))
+    shared.settle(attempt, price=Decimal(price))
     assert (day().attempts, day().spent) == (1, Decimal(spent))
 
 
@@ -334,7 +323,7 @@ def called(phone: Phone, *, hours: float, channel: str = Channel.FLASH_CALL, **r
 
 
 def claim_number(phone: Phone, channel: str = Channel.FLASH_CALL) -> None:
-    limits.claim_number(phone, channel=channel, now=NOW)
+    number.claim_number(phone, channel=channel, now=NOW)
 
 
 def test_a_number_is_called_so_often_in_a_day(flashcall: Any) -> None:
@@ -421,7 +410,7 @@ def test_wrong_codes_of_the_day_leave_fewer_checks(
     flashcall(DAILY_FAILED_CHECKS=10, MAX_CHECKS=10, MONTHLY_FAILED_CHECKS=100)
     phone = PhoneFactory()
     guessed(phone, hours=hours, **fields)
-    assert limits.grant_checks(phone, now=NOW) == 10 - counts
+    assert number.grant_checks(phone, now=NOW) == 10 - counts
 
 
 def test_a_number_grants_no_more_than_the_month_has_left(flashcall: Any) -> None:
@@ -430,7 +419,7 @@ def test_a_number_grants_no_more_than_the_month_has_left(flashcall: Any) -> None
     for days in (29, 20):
         guessed(phone, hours=24 * days, checks=3)
     guessed(phone, hours=24 * 31, checks=3)
-    assert limits.grant_checks(phone, now=NOW) == 1
+    assert number.grant_checks(phone, now=NOW) == 1
 
 
 def test_what_was_guessed_thirty_days_ago_counts_and_no_longer(flashcall: Any) -> None:
@@ -439,8 +428,8 @@ def test_what_was_guessed_thirty_days_ago_counts_and_no_longer(flashcall: Any) -
     began = NOW - timedelta(days=29, hours=12)
     VerificationFactory(phone=phone, created_at=began, checks=3)
     with pytest.raises(QuotaExceeded):
-        limits.grant_checks(phone, now=NOW)
-    assert limits.grant_checks(phone, now=NOW + timedelta(days=1)) == 3
+        number.grant_checks(phone, now=NOW)
+    assert number.grant_checks(phone, now=NOW + timedelta(days=1)) == 3
 
 
 def test_without_a_check_left_no_call_is_placed_and_the_refusal_says_until_when(
@@ -451,9 +440,9 @@ def test_without_a_check_left_no_call_is_placed_and_the_refusal_says_until_when(
     for hours in (20, 10):
         guessed(phone, hours=hours, checks=3)
     with pytest.raises(QuotaExceeded) as caught:
-        limits.grant_checks(phone, now=NOW)
+        number.grant_checks(phone, now=NOW)
     assert caught.value.retry_at == NOW + timedelta(hours=4, minutes=10)
-    assert limits.grant_checks(phone, now=caught.value.retry_at) == 3
+    assert number.grant_checks(phone, now=caught.value.retry_at) == 3
 
 
 def test_what_a_live_call_may_still_use_is_free_when_it_ends(flashcall: Any) -> None:
@@ -462,9 +451,9 @@ def test_what_a_live_call_may_still_use_is_free_when_it_ends(flashcall: Any) -> 
     guessed(phone, hours=20, checks=3)
     guessed(phone, hours=0.1, checks=1)
     with pytest.raises(QuotaExceeded) as caught:
-        limits.grant_checks(phone, now=NOW)
+        number.grant_checks(phone, now=NOW)
     assert caught.value.retry_at == NOW + timedelta(minutes=4)
-    assert limits.grant_checks(phone, now=NOW + timedelta(minutes=4)) == 2
+    assert number.grant_checks(phone, now=NOW + timedelta(minutes=4)) == 2
 
 
 def test_what_may_have_been_typed_within_the_day_delays_the_next(flashcall: Any) -> None:
@@ -472,7 +461,7 @@ def test_what_may_have_been_typed_within_the_day_delays_the_next(flashcall: Any)
     phone = PhoneFactory()
     guessed(phone, hours=24.1, checks=3)
     with pytest.raises(QuotaExceeded) as caught:
-        limits.grant_checks(phone, now=NOW)
+        number.grant_checks(phone, now=NOW)
     assert caught.value.retry_at == NOW + timedelta(minutes=4)
 
 
@@ -482,7 +471,7 @@ def test_what_was_typed_into_live_calls_is_free_a_day_later(flashcall: Any) -> N
     guessed(phone, hours=0.15, checks=2)
     guessed(phone, hours=0.05, checks=3)
     with pytest.raises(QuotaExceeded) as caught:
-        limits.grant_checks(phone, now=NOW)
+        number.grant_checks(phone, now=NOW)
     assert caught.value.retry_at == NOW + timedelta(hours=24 - 0.05, minutes=10)
 
 
@@ -492,7 +481,7 @@ def test_a_right_code_delays_no_other_check(flashcall: Any) -> None:
     guessed(phone, hours=21, checks=1)
     guessed(phone, hours=20, checks=3, **APPROVED)
     with pytest.raises(QuotaExceeded) as caught:
-        limits.grant_checks(phone, now=NOW)
+        number.grant_checks(phone, now=NOW)
     assert caught.value.retry_at == NOW + timedelta(hours=3, minutes=10)
 
 
@@ -502,16 +491,16 @@ def test_a_success_clears_no_quota(flashcall: Any) -> None:
     guessed(phone, hours=2, checks=3)
     guessed(phone, hours=1, checks=1, **APPROVED)
     with pytest.raises(QuotaExceeded):
-        limits.grant_checks(phone, now=NOW)
+        number.grant_checks(phone, now=NOW)
 
 
 def test_a_call_is_settled_on_the_day_it_was_reserved() -> None:
     evening = datetime(2026, 3, 4, 20, 59, 50, tzinfo=UTC)
     attempt = AttemptFactory(created_at=evening, reserved=Decimal("0.50"))
-    yesterday = UsageFactory(since=datetime(2026, 3, 3, 21, 0, tzinfo=UTC), amount=5000)
-    today = UsageFactory(since=datetime(2026, 3, 4, 21, 0, tzinfo=UTC), amount=7)
+    yesterday = UsageFactory(since=datetime(2026, 3, 3, 21, 0, tzinfo=UTC), units=5000)
+    today = UsageFactory(since=datetime(2026, 3, 4, 21, 0, tzinfo=UTC), units=7)
     with time_machine.travel(evening + timedelta(seconds=20), tick=False):
-        limits.settle_site(attempt, price=Decimal("0.35"))
+        shared.settle(attempt, price=Decimal("0.35"))
     yesterday.refresh_from_db()
     today.refresh_from_db()
-    assert (yesterday.amount, today.amount) == (3500, 7)
+    assert (yesterday.units, today.units) == (3500, 7)

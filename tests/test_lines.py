@@ -14,10 +14,10 @@ from django.core.cache.backends.base import BaseCache
 from django.core.management import call_command
 from django.utils import timezone
 
-from django_flashcall import lines
-from django_flashcall.exceptions import LinesBusy, NotSent, OutcomeUnknown, ProviderRefused
-from django_flashcall.lines import FAILURES, PAUSE, switchboard
-from django_flashcall.words import Channel, ErrorCode
+from django_flashcall.choices import Channel, ErrorCode
+from django_flashcall.exceptions import NotSent, OutcomeUnknown, ProviderBusy, ProviderRefused
+from django_flashcall.limits import breaker
+from django_flashcall.limits.breaker import MAX_FAILURES, PAUSE, running
 from tests.forks import forking, in_a_fork
 
 FLASH_CALL = Channel.FLASH_CALL
@@ -43,52 +43,52 @@ def clock() -> Iterator[time_machine.Traveller]:
 
 def call(*, error: Exception | None = None, channel: str = FLASH_CALL) -> None:
     """Hold a line for a call, which ``error`` may end."""
-    with lines.line(channel):
+    with breaker.slot(channel):
         if error:
             raise error
 
 
-def fail(times: int = FAILURES, *, error: Exception | None = None) -> None:
+def fail(times: int = MAX_FAILURES, *, error: Exception | None = None) -> None:
     for _ in range(times):
         with pytest.raises(Exception):  # noqa: B017
             call(error=error or OutcomeUnknown("ReadTimeout"))
 
 
 def look(channel: str = FLASH_CALL) -> None:
-    lines.refuse_if_paused(channel, now=timezone.now())
+    breaker.refuse_if_paused(channel, now=timezone.now())
 
 
 def reserve() -> None:
-    with lines.reserved(now=timezone.now()):
+    with breaker.reserve_slot(now=timezone.now()):
         call()
 
 
 class TestInFlight:
     def test_so_many_calls_are_placed_at_once_and_no_more(self, flashcall: Any) -> None:
-        flashcall(LINES=2)
+        flashcall(CONCURRENT_CALLS=2)
 
         with ExitStack() as calls:
             for _ in range(2):
-                calls.enter_context(lines.line(FLASH_CALL))
-            with pytest.raises(NotSent, match="busy"):
+                calls.enter_context(breaker.slot(FLASH_CALL))
+            with pytest.raises(NotSent, match="too many concurrent calls"):
                 call()
-            with pytest.raises(LinesBusy):
+            with pytest.raises(ProviderBusy):
                 reserve()
 
         call()
         reserve()
-        assert switchboard.taken == 0
+        assert running.count == 0
 
     def test_a_line_that_was_kept_is_the_one_that_is_used(self, flashcall: Any) -> None:
-        flashcall(LINES=1)
+        flashcall(CONCURRENT_CALLS=1)
 
-        with lines.reserved(now=timezone.now()):
+        with breaker.reserve_slot(now=timezone.now()):
             call()
-            assert switchboard.taken == 1
+            assert running.count == 1
         call()
 
     def test_a_line_that_another_thread_keeps_is_not_used(self, flashcall: Any) -> None:
-        flashcall(LINES=1)
+        flashcall(CONCURRENT_CALLS=1)
         refused: list[Exception] = []
 
         def try_to_call() -> None:
@@ -97,36 +97,36 @@ class TestInFlight:
             except NotSent as error:
                 refused.append(error)
 
-        with lines.reserved(now=timezone.now()):
+        with breaker.reserve_slot(now=timezone.now()):
             run_in_threads(1, try_to_call)
 
         assert len(refused) == 1
 
     def test_a_call_that_fails_frees_its_line(self, flashcall: Any) -> None:
-        flashcall(LINES=1)
+        flashcall(CONCURRENT_CALLS=1)
 
         for error in (NotSent("x"), OutcomeUnknown("x"), ProviderRefused("x"), KeyError("x")):
             fail(1, error=error)
 
-        assert switchboard.taken == 0
+        assert running.count == 0
 
     def test_a_refused_call_does_not_free_the_line_of_another(self, flashcall: Any) -> None:
-        flashcall(LINES=1)
+        flashcall(CONCURRENT_CALLS=1)
 
-        with lines.line(FLASH_CALL):
+        with breaker.slot(FLASH_CALL):
             for _ in range(2):
                 with pytest.raises(NotSent):
                     call()
 
     def test_of_fifty_threads_as_many_get_a_line_as_there_are(self, flashcall: Any) -> None:
-        flashcall(LINES=3)
+        flashcall(CONCURRENT_CALLS=3)
         together, done = threading.Barrier(50), threading.Barrier(50)
         held: list[int] = []
 
         def try_to_call() -> None:
             together.wait()
             try:
-                with lines.line(FLASH_CALL):
+                with breaker.slot(FLASH_CALL):
                     held.append(1)
                     done.wait()
             except NotSent:
@@ -135,14 +135,14 @@ class TestInFlight:
         run_in_threads(50, try_to_call)
 
         assert len(held) == 3
-        assert switchboard.taken == 0
+        assert running.count == 0
 
     @forking
     def test_a_fork_begins_with_all_lines_free(self, flashcall: Any) -> None:
-        flashcall(LINES=1)
+        flashcall(CONCURRENT_CALLS=1)
 
-        with lines.line(FLASH_CALL):
-            assert in_a_fork(lambda: switchboard.taken == 0)
+        with breaker.slot(FLASH_CALL):
+            assert in_a_fork(lambda: running.count == 0)
 
 
 class TestPause:
@@ -161,11 +161,11 @@ class TestPause:
     def test_follows_when_the_provider_fails_again_and_again(
         self, clock: time_machine.Traveller, error: Exception
     ) -> None:
-        fail(FAILURES - 1, error=error)
+        fail(MAX_FAILURES - 1, error=error)
         look()
         fail(1, error=error)
 
-        with pytest.raises(LinesBusy):
+        with pytest.raises(ProviderBusy):
             look()
         with pytest.raises(NotSent, match="paused"):
             call()
@@ -173,40 +173,40 @@ class TestPause:
     def test_does_not_follow_from_numbers_that_cannot_be_called(
         self, clock: time_machine.Traveller
     ) -> None:
-        fail(2 * FAILURES, error=ProviderRefused(ErrorCode.NUMBER_NOT_VALID))
+        fail(2 * MAX_FAILURES, error=ProviderRefused(ErrorCode.NUMBER_NOT_VALID))
 
         call()
 
     def test_does_not_follow_if_an_answer_came_between(self, clock: time_machine.Traveller) -> None:
-        fail(FAILURES - 1)
+        fail(MAX_FAILURES - 1)
         call()
-        fail(FAILURES - 1)
+        fail(MAX_FAILURES - 1)
 
         call()
 
     def test_follows_on_a_quiet_site_too(self, clock: time_machine.Traveller) -> None:
-        for _ in range(FAILURES):
+        for _ in range(MAX_FAILURES):
             fail(1)
-            clock.shift(lines.PAUSE)
-            clock.shift(lines.MEMORY - 2 * lines.PAUSE)
+            clock.shift(breaker.PAUSE)
+            clock.shift(breaker.FAILURE_WINDOW - 2 * breaker.PAUSE)
         fail(1)
 
-        with pytest.raises(LinesBusy):
+        with pytest.raises(ProviderBusy):
             look()
 
     def test_is_not_put_off_by_numbers_that_cannot_be_called(
         self, clock: time_machine.Traveller
     ) -> None:
-        for _ in range(FAILURES):
+        for _ in range(MAX_FAILURES):
             fail(1)
             fail(1, error=ProviderRefused(ErrorCode.NUMBER_NOT_VALID))
 
-        with pytest.raises(LinesBusy):
+        with pytest.raises(ProviderBusy):
             look()
 
     def test_does_not_follow_from_failures_long_ago(self, clock: time_machine.Traveller) -> None:
-        fail(FAILURES - 1)
-        clock.shift(lines.MEMORY)
+        fail(MAX_FAILURES - 1)
+        clock.shift(breaker.FAILURE_WINDOW)
         fail(1)
 
         call()
@@ -220,7 +220,7 @@ class TestPause:
     def test_tells_when_to_come_back(self, clock: time_machine.Traveller) -> None:
         fail()
 
-        with pytest.raises(LinesBusy) as caught:
+        with pytest.raises(ProviderBusy) as caught:
             look()
 
         assert caught.value.retry_at == timezone.now() + PAUSE
@@ -231,7 +231,7 @@ class TestPause:
         clock.shift(PAUSE)
 
         look()
-        with lines.line(FLASH_CALL):
+        with breaker.slot(FLASH_CALL):
             for _ in range(3):
                 with pytest.raises(NotSent, match="paused"):
                     call()
@@ -244,7 +244,7 @@ class TestPause:
         fail()
         clock.shift(PAUSE)
 
-        with lines.line(FLASH_CALL, patience=3 * PAUSE):
+        with breaker.slot(FLASH_CALL, patience=3 * PAUSE):
             clock.shift(2 * PAUSE)
             with pytest.raises(NotSent, match="paused"):
                 call()
@@ -254,13 +254,13 @@ class TestPause:
         for _ in range(3):
             clock.shift(PAUSE)
             fail(1)
-            with pytest.raises(LinesBusy):
+            with pytest.raises(ProviderBusy):
                 look()
 
     def test_lets_one_of_fifty_threads_try(
         self, clock: time_machine.Traveller, flashcall: Any
     ) -> None:
-        flashcall(LINES=50)
+        flashcall(CONCURRENT_CALLS=50)
         fail()
         clock.shift(PAUSE)
         together, done = threading.Barrier(50), threading.Barrier(50)
@@ -269,7 +269,7 @@ class TestPause:
         def try_to_call() -> None:
             together.wait()
             try:
-                with lines.line(FLASH_CALL):
+                with breaker.slot(FLASH_CALL):
                     tried.append(1)
                     done.wait()
             except NotSent:
@@ -299,11 +299,11 @@ class TestPause:
     ) -> None:
         settings.CACHES = {"default": {"BACKEND": "tests.test_lines.DeadCache"}}
 
-        fail(2 * FAILURES)
+        fail(2 * MAX_FAILURES)
         look()
         call()
 
-        assert "lines unobserved: ConnectionRefusedError" in caplog.text
+        assert "circuit breaker without cache: ConnectionRefusedError" in caplog.text
 
 
 REDIS = os.environ.get("FLASHCALL_TEST_REDIS", "")
@@ -335,12 +335,12 @@ class TestCaches:
         self, clock: time_machine.Traveller, caplog: pytest.LogCaptureFixture
     ) -> None:
         fail()
-        with pytest.raises(LinesBusy):
+        with pytest.raises(ProviderBusy):
             look()
 
         cache.delete("flashcall.pause.flash_call")  # as if the time were over: Redis has its own
         look()
-        with lines.line(FLASH_CALL), pytest.raises(NotSent, match="paused"):
+        with breaker.slot(FLASH_CALL), pytest.raises(NotSent, match="paused"):
             call()
         call()
         assert [record.levelname for record in caplog.records] == ["ERROR", "WARNING"]
@@ -350,7 +350,7 @@ class TestCaches:
     ) -> None:
         settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
 
-        fail(2 * FAILURES)
+        fail(2 * MAX_FAILURES)
         look()
         call()
 

@@ -10,10 +10,10 @@ import pytest
 import time_machine
 from django.test import Client
 
-from django_flashcall import door
+from django_flashcall.accounts import release_numbers
 from django_flashcall.models import Phone, Verification
-from django_flashcall.proofs import release_numbers
 from django_flashcall.providers.locmem import Delivery
+from django_flashcall.visitors import devices
 
 from .factories import UserFactory
 
@@ -119,13 +119,13 @@ def test_all_browsers_that_are_trusted_share_their_quotas(
     """Else whoever holds a number would mint a new cookie with each login, and ring for ever."""
     placed = 0
     for _ in range(9):
-        cookie = owner.cookies[door.DEVICE_COOKIE].value
+        cookie = owner.cookies[devices.DEVICE_COOKIE].value
         page = ask(owner)
         placed += page.status_code == 302
         if page.status_code == 302:
-            del owner.cookies[door.DEVICE_COOKIE]
+            del owner.cookies[devices.DEVICE_COOKIE]
             owner.post(page.url, {"code": outbox[-1].code})
-            assert owner.cookies[door.DEVICE_COOKIE].value != cookie
+            assert owner.cookies[devices.DEVICE_COOKIE].value != cookie
         owner.cookies.pop("sessionid", None)
         clock.shift(timedelta(minutes=6))
     assert placed == 5
@@ -170,7 +170,7 @@ def test_a_cookie_can_be_revoked(how: str, owner: Client, outbox: Outbox, clock:
         phones.update(verified_at=None)
         phones.claim_for(user=UserFactory(), now=now, dormant_since=None)
     else:
-        owner.cookies[door.DEVICE_COOKIE] = owner.cookies[door.DEVICE_COOKIE].value[:-1]
+        owner.cookies[devices.DEVICE_COOKIE] = owner.cookies[devices.DEVICE_COOKIE].value[:-1]
     bomb(clock)
     assert not log_in(owner, outbox)
 

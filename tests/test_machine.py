@@ -34,14 +34,15 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from django_flashcall import codes, purging, services
+from django_flashcall import codes, services
+from django_flashcall.choices import AttemptStatus, Channel, VerificationStatus
 from django_flashcall.clock import day_of
 from django_flashcall.conf import get_settings
 from django_flashcall.exceptions import OutcomeUnknown
 from django_flashcall.models import Phone, Price, Usage, Verification, VerificationAttempt
+from django_flashcall.operations import purging
 from django_flashcall.providers.base import Answer
 from django_flashcall.providers.locmem import LocMemProvider, outbox
-from django_flashcall.words import AttemptStatus, Channel, VerificationStatus
 
 NUMBERS = ("+79991234567", "+79997654321")
 #: Limits that so few steps can reach.
@@ -151,7 +152,7 @@ class Visitors(RuleBasedStateMachine):
             is_right: bool = compare(guesses, digests, number=number, key=key)
             row = Verification.objects.get(key=key)
             seen = {"key": key, "number": number, "began": row.created_at, "is_right": is_right}
-            self.comparisons.append(Comparison(is_stranger=row.device is None, **seen))
+            self.comparisons.append(Comparison(is_stranger=not row.is_trusted, **seen))
             return is_right
 
         return watched
@@ -336,11 +337,11 @@ class Visitors(RuleBasedStateMachine):
     def calls_stay_within_their_quotas(self) -> None:
         """No number rings more often in any day than it may, strangers and known browsers apart."""
         rows = VerificationAttempt.objects.order_by("created_at").values_list(
-            "verification__phone", "verification__device", "created_at"
+            "verification__phone", "verification__is_trusted", "created_at"
         )
         asked: dict[Any, list[datetime]] = {}
-        for phone, device, created_at in rows:
-            asked.setdefault((phone, device is None), []).append(created_at)
+        for phone, is_trusted, created_at in rows:
+            asked.setdefault((phone, not is_trusted), []).append(created_at)
         limit = DAILY_ATTEMPTS
         for times in asked.values():
             for first, last in zip(times, times[limit:], strict=False):

@@ -13,8 +13,8 @@ from django.core.management import call_command
 from django.db import DataError, IntegrityError, connection
 from django.db.models import Model
 
+from django_flashcall.choices import AttemptStatus, Channel, ErrorCode, VerificationStatus
 from django_flashcall.models import Phone, Price, Usage, Verification, VerificationAttempt
-from django_flashcall.words import AttemptStatus, Channel, ErrorCode, VerificationStatus
 
 from .factories import (
     AttemptFactory,
@@ -349,7 +349,7 @@ class TestPrice:
 
 class TestUsage:
     def test_shows_its_units_as_money(self) -> None:
-        assert UsageFactory.build(amount=3500).spent == Decimal("0.35")
+        assert UsageFactory.build(units=3500).spent == Decimal("0.35")
 
 
 def errors_of(row: Model) -> Iterable[str]:

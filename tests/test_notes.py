@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from django.test import RequestFactory
 from django.utils import timezone
 
-from django_flashcall import notes
+from django_flashcall.visitors import sessions
 
 from .factories import UserFactory
 
@@ -33,32 +33,34 @@ def request_with_session() -> HttpRequest:
 
 
 def test_what_was_not_noted_never_was(request_with_session: HttpRequest) -> None:
-    assert not notes.was_noted(request_with_session, notes.PROOF)
-    assert not notes.was_noted(request_with_session, notes.PROOF, max_age=timedelta(days=1))
+    assert not sessions.has_event(request_with_session, sessions.PROOF)
+    assert not sessions.has_event(request_with_session, sessions.PROOF, max_age=timedelta(days=1))
 
 
 def test_what_was_noted_grows_old(
     request_with_session: HttpRequest, clock: time_machine.Traveller
 ) -> None:
-    notes.note(request_with_session, notes.PROOF)
+    sessions.record_event(request_with_session, sessions.PROOF)
     clock.shift(timedelta(minutes=5))
     age = timedelta(minutes=5)
-    assert notes.was_noted(request_with_session, notes.PROOF)
-    assert not notes.was_noted(request_with_session, notes.PROOF, max_age=age)
-    assert notes.was_noted(request_with_session, notes.PROOF, max_age=age + timedelta(seconds=1))
+    assert sessions.has_event(request_with_session, sessions.PROOF)
+    assert not sessions.has_event(request_with_session, sessions.PROOF, max_age=age)
+    assert sessions.has_event(
+        request_with_session, sessions.PROOF, max_age=age + timedelta(seconds=1)
+    )
 
 
 def test_notes_do_not_replace_each_other(request_with_session: HttpRequest) -> None:
-    notes.note(request_with_session, notes.LOGIN)
-    notes.note(request_with_session, notes.PROOF)
-    assert notes.was_noted(request_with_session, notes.LOGIN)
+    sessions.record_event(request_with_session, sessions.LOGIN)
+    sessions.record_event(request_with_session, sessions.PROOF)
+    assert sessions.has_event(request_with_session, sessions.LOGIN)
 
 
 @pytest.mark.django_db
 def test_djangos_signal_of_a_login_is_noted(request_with_session: HttpRequest) -> None:
     user: Any = UserFactory()
     user_logged_in.send(type(user), request=request_with_session, user=user)
-    assert notes.was_noted(request_with_session, notes.LOGIN)
+    assert sessions.has_event(request_with_session, sessions.LOGIN)
 
 
 @pytest.mark.django_db
@@ -74,12 +76,12 @@ def test_who_is_held_is_found_for_ten_minutes(
 ) -> None:
     user: Any = UserFactory()
     user.backend = MODEL_BACKEND
-    notes.hold(request_with_session, user)
-    assert notes.held_user(request_with_session) == user
-    assert notes.held_user(request_with_session).backend == MODEL_BACKEND
-    clock.shift(notes.HELD_FOR)
-    assert notes.held_user(request_with_session) is None
+    sessions.hold_user(request_with_session, user)
+    assert sessions.held_user(request_with_session) == user
+    assert sessions.held_user(request_with_session).backend == MODEL_BACKEND
+    clock.shift(sessions.HELD_FOR)
+    assert sessions.held_user(request_with_session) is None
 
 
 def test_nobody_is_held_in_a_fresh_session(request_with_session: HttpRequest) -> None:
-    assert notes.held_user(request_with_session) is None
+    assert sessions.held_user(request_with_session) is None

@@ -15,14 +15,14 @@ from django.db import transaction
 from django.test import Client
 from django.utils import timezone
 
-from django_flashcall import codes, services
+from django_flashcall import services
+from django_flashcall.choices import Purpose
 from django_flashcall.conf import get_settings
-from django_flashcall.door import Visitor
 from django_flashcall.exceptions import TransactionOpen
 from django_flashcall.forms import CodeForm
 from django_flashcall.models import Phone, Verification, VerificationAttempt
 from django_flashcall.providers.locmem import Delivery
-from django_flashcall.words import Purpose
+from django_flashcall.visitors.visitor import Visitor
 
 from .factories import PhoneFactory, UserFactory
 
@@ -129,7 +129,7 @@ def test_a_code_is_in_no_row_and_in_no_text_of_one(outbox: Outbox) -> None:
     assert len(attempt.code_digest) == 64
 
 
-def test_keys_do_not_come_from_a_generator_that_can_be_foretold() -> None:
+def test_keys_do_not_come_from_a_generator_that_can_be_expected() -> None:
     """django-phone-verify: the nonce came from ``random``."""
     keys = []
     for number in (NUMBER, OTHER):
@@ -176,13 +176,13 @@ def test_guesses_at_the_same_moment_are_counted_before_they_are_compared(
 ) -> None:
     """django-phone-verify, axes #592: looked at the count, compared, and counted then."""
     counted: list[int] = []
-    compare = codes.matches
+    compare = services.matches
 
     def watched(*args: Any, **kwargs: Any) -> bool:
         counted.append(Verification.objects.get().checks)
         return compare(*args, **kwargs)
 
-    monkeypatch.setattr(codes, "matches", watched)
+    monkeypatch.setattr(services, "matches", watched)
     client = Client()
     guess_until_refused(client, ask(client), outbox[-1].code)
     assert counted == [1, 2, 3]

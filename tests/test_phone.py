@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from django_flashcall.exceptions import NumberRefused
+from django_flashcall.limits.prices import prefixes
 from django_flashcall.phone import (
     display,
     display_masked,
@@ -16,7 +17,6 @@ from django_flashcall.phone import (
     example_numbers,
     mask,
     parse_number,
-    prefixes,
     spellings,
 )
 from tests.browser import UNSEEN

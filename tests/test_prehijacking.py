@@ -15,10 +15,10 @@ from django.contrib.auth import get_user, get_user_model
 from django.test import Client, RequestFactory
 from django.utils import timezone
 
-from django_flashcall.adoption import link, survey
+from django_flashcall.accounts import release_numbers
 from django_flashcall.backends import PhoneBackend
 from django_flashcall.models import Phone
-from django_flashcall.proofs import release_numbers
+from django_flashcall.operations.adoption import link, survey
 from django_flashcall.providers.locmem import Delivery
 
 pytestmark = pytest.mark.django_db

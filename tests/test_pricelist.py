@@ -12,9 +12,14 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
 from django.test import Client
 
+from django_flashcall.choices import Channel
 from django_flashcall.models import Price
-from django_flashcall.pricelist import PriceListError, read_prices, save_prices, write_prices
-from django_flashcall.words import Channel
+from django_flashcall.operations.pricelist import (
+    PriceListError,
+    read_prices,
+    save_prices,
+    write_prices,
+)
 
 from .factories import PriceFactory
 
@@ -97,10 +102,10 @@ def test_two_columns_are_enough() -> None:
         ("", "Line 1: name the columns"),
         ("number,price\n1,2\n", "Line 1: name the columns"),
         ("prefix,amount\n", "Line 1: there are no prices."),
-        ("prefix,amount\n7999,much\n", "Line 2: “much” is no amount"),
-        ("prefix,amount\n7999,-1\n", "Line 2: “-1” is no amount"),
-        ("prefix,amount\n7999,NaN\n", "Line 2: “NaN” is no amount"),
-        ("prefix,amount\n7999,1_000\n", "Line 2: “1_000” is no amount"),
+        ("prefix,amount\n7999,much\n", "Line 2: “much” is not an amount"),
+        ("prefix,amount\n7999,-1\n", "Line 2: “-1” is not an amount"),
+        ("prefix,amount\n7999,NaN\n", "Line 2: “NaN” is not an amount"),
+        ("prefix,amount\n7999,1_000\n", "Line 2: “1_000” is not an amount"),
         ("prefix,amount\n+,1\n", "Line 2: prefix: A prefix is a + and digits"),
         ("prefix,amount,amount\n7999,1,2\n", "Line 1: name the columns"),
         ("prefix,amount,valid_from\n7999,1,0001-01-01\n", "Line 2: "),
@@ -108,13 +113,13 @@ def test_two_columns_are_enough() -> None:
         ("prefix,amount\n79x9,1\n", "Line 2: prefix: A prefix is a + and digits"),
         ("prefix,amount,channel\n7999,1,pigeon\n", "Line 2: channel:"),
         ("prefix,amount,allowed\n7999,1,perhaps\n", "Line 2: “perhaps” is neither"),
-        ("prefix,amount,channel\n7999,,sms\n", "Line 2: it has no amount, and does not say"),
+        ("prefix,amount,channel\n7999,,sms\n", "Line 2: it has neither an amount"),
         ("prefix,amount," + "x" * 200_000, "Line 1: "),
-        ("prefix,amount,valid_from\n7999,1,soon\n", "Line 2: “soon” is no day"),
-        ("prefix,amount,valid_from\n7999,1,2026-02-30\n", "Line 2: “2026-02-30” is no day"),
-        ("prefix,amount\n7999\n", "Line 2: it has not as many columns"),
-        ("prefix,amount\n7999,1,2\n", "Line 2: it has not as many columns"),
-        ("prefix,amount\n7999,1\n+7999,2\n", "Line 3: this prefix, channel and day"),
+        ("prefix,amount,valid_from\n7999,1,soon\n", "Line 2: “soon” is not a day"),
+        ("prefix,amount,valid_from\n7999,1,2026-02-30\n", "Line 2: “2026-02-30” is not a day"),
+        ("prefix,amount\n7999\n", "Line 2: it does not have as many columns"),
+        ("prefix,amount\n7999,1,2\n", "Line 2: it does not have as many columns"),
+        ("prefix,amount\n7999,1\n+7999,2\n", "Line 3: an earlier line has the same prefix"),
     ],
 )
 def test_a_wrong_line_is_named(text: str, problem: str) -> None:
@@ -155,7 +160,7 @@ def test_the_command_writes_and_reads(tmp_path: Path) -> None:
 def test_the_command_reads_all_or_nothing(tmp_path: Path) -> None:
     path = tmp_path / "prices.csv"
     path.write_text("prefix,amount\n7999,0.35\n7998,x\n")
-    with pytest.raises(CommandError, match=r"Nothing was read\.\nLine 3"):
+    with pytest.raises(CommandError, match=r"Nothing was imported\.\nLine 3"):
         run("--import", str(path))
     assert not Price.objects.exists()
 

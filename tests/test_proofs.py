@@ -8,19 +8,19 @@ import pytest
 from django.db import OperationalError, connection
 from django.utils import timezone
 
-from django_flashcall import proofs
+from django_flashcall import accounts
+from django_flashcall.choices import Purpose, VerificationStatus
 from django_flashcall.exceptions import NumberTaken, VerificationEnded
 from django_flashcall.models import Phone, Verification
-from django_flashcall.words import Purpose, VerificationStatus
 
 from .factories import PhoneFactory, UserFactory, VerificationFactory
 from .test_races import THREADS, answers, errors, race
 
 PURPOSES = [Purpose.CONFIRM, Purpose.CHANGE, Purpose.REAUTHENTICATE]
 VERBS: dict[str, Any] = {
-    Purpose.CONFIRM: proofs.confirm_number,
-    Purpose.CHANGE: proofs.change_number,
-    Purpose.REAUTHENTICATE: proofs.prove_again,
+    Purpose.CONFIRM: accounts.confirm_number,
+    Purpose.CHANGE: accounts.change_number,
+    Purpose.REAUTHENTICATE: accounts.prove_again,
 }
 
 
@@ -89,17 +89,17 @@ class TestNumbers:
         newer = PhoneFactory(user=user, verified_at=now)
         PhoneFactory(user=user, verified_at=None)
         PhoneFactory(user=UserFactory())
-        assert proofs.numbers_of(user) == [newer, older]
+        assert accounts.numbers_of(user) == [newer, older]
 
     def test_that_are_released_are_nobodys_and_their_calls_are_ended(self) -> None:
         user = UserFactory()
         phone, other = PhoneFactory(user=user), PhoneFactory(user=user)
         called, calling = VerificationFactory(phone=phone), VerificationFactory(phone=other)
-        assert proofs.release_numbers(Phone.objects.filter(pk=phone.pk)) == 1
+        assert accounts.release_numbers(Phone.objects.filter(pk=phone.pk)) == 1
         called.refresh_from_db()
         calling.refresh_from_db()
         assert (called.status, calling.status) == ("canceled", "pending")
-        assert proofs.numbers_of(user) == [other]
+        assert accounts.numbers_of(user) == [other]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -107,7 +107,7 @@ class TestRaces:
     def test_of_many_who_confirm_one_number_at_once_one_gets_it(self) -> None:
         phone, users = PhoneFactory(), UserFactory.create_batch(THREADS)
         asked = [(approved(Purpose.CONFIRM, user, phone=phone), user) for user in users]
-        finishes = race(*(partial(proofs.confirm_number, one, user=user) for one, user in asked))
+        finishes = race(*(partial(accounts.confirm_number, one, user=user) for one, user in asked))
         [won] = answers(finishes)
         assert errors(finishes) == {NumberTaken}
         assert Phone.objects.get(pk=phone.pk).user == won.user
@@ -124,7 +124,7 @@ class TestRaces:
         user = UserFactory()
         old = PhoneFactory(user=user)
         changes = [approved(Purpose.CHANGE, user) for _ in range(THREADS)]
-        finishes = race(*(partial(proofs.change_number, one, user=user) for one in changes))
+        finishes = race(*(partial(accounts.change_number, one, user=user) for one in changes))
         assert len(answers(finishes)) == THREADS
         assert Phone.objects.filter(user=user).count() == 1
         old.refresh_from_db()
@@ -142,7 +142,7 @@ def test_a_release_that_the_database_aborts_is_carried_out_whole() -> None:
         return execute(sql, *statement)
 
     with connection.execute_wrapper(abort):
-        assert proofs.release_numbers(Phone.objects.all()) == 1
+        assert accounts.release_numbers(Phone.objects.all()) == 1
     verification.refresh_from_db()
     assert verification.status == VerificationStatus.CANCELED
     assert verification.phone.user is None

@@ -6,9 +6,9 @@ from decimal import Decimal
 
 import pytest
 
+from django_flashcall.choices import Channel
 from django_flashcall.codes import read_code
 from django_flashcall.providers.console import ConsoleProvider
-from django_flashcall.words import Channel
 
 NUMBER = "+79991234567"
 

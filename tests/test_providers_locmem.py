@@ -4,9 +4,9 @@ from decimal import Decimal
 
 import pytest
 
+from django_flashcall.choices import Channel
 from django_flashcall.exceptions import ProviderRefused
 from django_flashcall.providers.locmem import Delivery, LocMemProvider
-from django_flashcall.words import Channel
 
 NUMBER = "+79991234567"
 

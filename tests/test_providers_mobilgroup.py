@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from django_flashcall.choices import Channel, ErrorCode
 from django_flashcall.exceptions import NotSent, OutcomeUnknown, ProviderRefused
 from django_flashcall.providers.base import Answer
 from django_flashcall.providers.mobilgroup import URL, MobilgroupProvider
-from django_flashcall.words import Channel, ErrorCode
 
 from . import wire
 from .wire import Server

@@ -13,12 +13,14 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from django_flashcall import purging, services
-from django_flashcall.door import Visitor
+from django_flashcall import services
+from django_flashcall.calls.orders import PlannedCall
 from django_flashcall.exceptions import VerificationEnded
 from django_flashcall.models import Phone, Usage, Verification, VerificationAttempt
+from django_flashcall.operations import purging
+from django_flashcall.operations.purging import Purged, purge
 from django_flashcall.providers.locmem import Delivery
-from django_flashcall.purging import Purged, purge
+from django_flashcall.visitors.visitor import Visitor
 from tests.diary.models import Entry, Receipt
 
 from .factories import AttemptFactory, PhoneFactory, UsageFactory, UserFactory, VerificationFactory
@@ -94,7 +96,7 @@ def test_a_number_stays_while_a_verification_does(now: datetime) -> None:
 
 
 @pytest.mark.parametrize(("field", "gone"), [("", 2), ("username", 0)])
-def test_a_number_that_changed_hands_stays_where_users_type_numbers(
+def test_a_number_that_lost_user_stays_where_users_type_numbers(
     now: datetime, flashcall: Any, field: str, gone: int
 ) -> None:
     flashcall(USER_PHONE_FIELD=field)
@@ -105,7 +107,7 @@ def test_a_number_that_changed_hands_stays_where_users_type_numbers(
 
 
 def test_the_sums_of_the_days_stay_and_the_hours_of_blocks_go(now: datetime) -> None:
-    day = UsageFactory(scope="", since=now - 2 * KEEP, amount=3500)
+    day = UsageFactory(scope="", since=now - 2 * KEEP, units=3500)
     UsageFactory(scope="+7999123", since=now - 2 * KEEP)
     hour = UsageFactory(scope="+7999123", since=now - KEEP)
 
@@ -211,7 +213,7 @@ def test_a_number_that_is_purged_meanwhile_is_called_as_a_new_one(
     assert services.check_code(verification, outbox[0].code, visitor=visitor)
 
 
-def purge_first(call: services.PlannedCall) -> str:
+def purge_first(call: PlannedCall) -> str:
     """Stand in for a purge between the look at a number and the claim on it."""
     assert purge(now=timezone.now()).phones == 1
     return "allow"

@@ -16,12 +16,12 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from django_flashcall import services
-from django_flashcall.door import Visitor
+from django_flashcall.choices import Channel, Purpose
 from django_flashcall.exceptions import WrongCode
 from django_flashcall.models import Phone, Price, Verification
 from django_flashcall.providers.base import Answer
 from django_flashcall.providers.locmem import Delivery, LocMemProvider
-from django_flashcall.words import Channel, Purpose
+from django_flashcall.visitors.visitor import Visitor
 
 from .factories import PhoneFactory, PriceFactory, UsageFactory, UserFactory
 
@@ -103,7 +103,7 @@ def test_a_start_stays_within_its_budget() -> None:
 
 
 @pytest.mark.usefixtures("present")
-def test_a_start_at_another_price_than_foretold_settles_it() -> None:
+def test_a_start_at_another_price_than_expected_settles_it() -> None:
     PriceFactory(prefix="+7999", amount=Decimal("0.50"))
     cost = cost_of(start)
     assert cost == Cost(12, 2)

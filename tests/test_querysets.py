@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from django_flashcall.choices import AttemptStatus, Channel, VerificationStatus
 from django_flashcall.models import Phone, Price, Usage, Verification, VerificationAttempt
-from django_flashcall.querysets import RECENT, to_units
-from django_flashcall.words import AttemptStatus, Channel, VerificationStatus
+from django_flashcall.money import to_units
+from django_flashcall.querysets import APPROVAL_LIFETIME
 
 from .factories import (
     AttemptFactory,
@@ -219,13 +220,13 @@ class TestClaimingAnAttempt:
     def test_counts_it(self) -> None:
         verification = make_verification(attempt_count=1)
 
-        assert only(verification).claim_attempt(now=NOW, usable=MINUTE)
+        assert only(verification).claim_attempt(now=NOW, time_left=MINUTE)
         assert fresh(verification).attempt_count == 2
 
     def test_works_as_often_as_attempts_are_allowed(self) -> None:
         verification = make_verification(attempt_count=1, max_attempts=3)
 
-        claims = [only(verification).claim_attempt(now=NOW, usable=MINUTE) for _ in range(4)]
+        claims = [only(verification).claim_attempt(now=NOW, time_left=MINUTE) for _ in range(4)]
 
         assert claims == [True, True, False, False]
 
@@ -233,13 +234,13 @@ class TestClaimingAnAttempt:
     def test_needs_time_enough_to_use_the_call(self, left: timedelta, claimed: bool) -> None:
         verification = make_verification(expires_at=NOW + left)
 
-        assert only(verification).claim_attempt(now=NOW, usable=MINUTE) is claimed
+        assert only(verification).claim_attempt(now=NOW, time_left=MINUTE) is claimed
 
     @ENDED
     def test_is_refused_once_the_verification_has_ended(self, fields: dict[str, Any]) -> None:
         verification = make_verification(**fields)
 
-        assert not only(verification).claim_attempt(now=NOW, usable=timedelta(0))
+        assert not only(verification).claim_attempt(now=NOW, time_left=timedelta(0))
         assert fresh(verification).attempt_count == 1
 
 
@@ -291,7 +292,12 @@ class TestConsuming:
         assert self.consume(self.approved(expires_at=NOW))
 
     @pytest.mark.parametrize(
-        ("age", "consumed"), [(RECENT - SECOND, True), (RECENT, False), (2 * RECENT, False)]
+        ("age", "consumed"),
+        [
+            (APPROVAL_LIFETIME - SECOND, True),
+            (APPROVAL_LIFETIME, False),
+            (2 * APPROVAL_LIFETIME, False),
+        ],
     )
     def test_needs_a_recent_approval(self, age: timedelta, consumed: bool) -> None:
         assert self.consume(self.approved(approved_at=NOW - age)) is consumed
@@ -517,22 +523,22 @@ class TestFailedChecks:
 
 class TestAddingUsage:
     def test_counts_attempts_and_units(self) -> None:
-        usage = UsageFactory(attempts=1, amount=3500)
+        usage = UsageFactory(attempts=1, units=3500)
 
         assert only(usage).add(attempts=1, units=3500)
-        assert (fresh(usage).attempts, fresh(usage).amount) == (2, 7000)
+        assert (fresh(usage).attempts, fresh(usage).units) == (2, 7000)
 
     def test_gives_back_what_was_reserved_too_much(self) -> None:
-        usage = UsageFactory(attempts=1, amount=3500)
+        usage = UsageFactory(attempts=1, units=3500)
 
         assert only(usage).add(attempts=0, units=-3500)
-        assert (fresh(usage).attempts, fresh(usage).amount) == (1, 0)
+        assert (fresh(usage).attempts, fresh(usage).units) == (1, 0)
 
     def test_claims_one_attempt_and_no_money_unless_told_otherwise(self) -> None:
-        usage = UsageFactory(attempts=1, amount=7)
+        usage = UsageFactory(attempts=1, units=7)
 
         assert only(usage).claim(max_units=7)
-        assert (fresh(usage).attempts, fresh(usage).amount) == (2, 7)
+        assert (fresh(usage).attempts, fresh(usage).units) == (2, 7)
         assert not only(usage).claim(max_units=6)
 
     def test_of_a_window_without_a_row_says_so(self) -> None:

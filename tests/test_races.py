@@ -19,25 +19,26 @@ from django.core.cache import cache
 from django.db import connection, transaction
 from django.utils import timezone
 
-from django_flashcall import codes, dialing, services
+from django_flashcall import services
 from django_flashcall.backends import PhoneBackend
-from django_flashcall.door import Visitor
+from django_flashcall.calls import dialing
+from django_flashcall.choices import AttemptStatus, Channel, Purpose, VerificationStatus
 from django_flashcall.exceptions import (
     AttemptsExhausted,
     BlockLimitReached,
     CooldownActive,
     KeyReused,
     LimitReached,
-    LinesBusy,
+    ProviderBusy,
     QuotaExceeded,
     VerificationEnded,
     WrongCode,
 )
 from django_flashcall.models import Phone, Usage, Verification, VerificationAttempt
+from django_flashcall.operations.purging import purge
 from django_flashcall.providers.locmem import Delivery
-from django_flashcall.purging import purge
-from django_flashcall.querysets import RECENT
-from django_flashcall.words import AttemptStatus, Channel, Purpose, VerificationStatus
+from django_flashcall.querysets import APPROVAL_LIFETIME
+from django_flashcall.visitors.visitor import Visitor
 
 from .factories import AttemptFactory, PhoneFactory, PriceFactory, UsageFactory, VerificationFactory
 from .racing import THREADS, answers, errors, race
@@ -86,7 +87,7 @@ def forgotten_verification() -> Verification:
 @pytest.fixture(autouse=True)
 def a_line_for_everybody(flashcall: Any) -> None:
     """Let the database decide: a line that is busy would refuse most of them before."""
-    flashcall(LINES=THREADS)
+    flashcall(CONCURRENT_CALLS=THREADS)
 
 
 @pytest.fixture(params=[False, True], ids=["rows-absent", "rows-present"])
@@ -202,13 +203,13 @@ def test_of_one_start_too_many_exactly_the_limit_is_placed(
 def test_parallel_wrong_codes_never_share_a_check(monkeypatch: pytest.MonkeyPatch) -> None:
     verification = called_verification()
     comparisons = count()
-    compare = codes.matches
+    compare = services.matches
 
     def counted(*args: Any, **kwargs: Any) -> bool:
         next(comparisons)
         return compare(*args, **kwargs)
 
-    monkeypatch.setattr(codes, "matches", counted)
+    monkeypatch.setattr(services, "matches", counted)
     guesses = [f"{code:04}" for code in range(5000, 5000 + THREADS)]
 
     def guess(code: str) -> Callable[[], Verification]:
@@ -338,7 +339,7 @@ def test_a_number_that_is_purged_while_it_is_called_is_called_once(outbox: list[
     PhoneFactory(number=NUMBER, created_at=long_ago, last_attempt_at=long_ago)
     forget = partial(purge, now=timezone.now())
     finishes = race(*[starter(), forget] * (THREADS // 2))
-    assert errors(finishes) <= {CooldownActive, LinesBusy}
+    assert errors(finishes) <= {CooldownActive, ProviderBusy}
     assert len(outbox) == 1
     assert VerificationAttempt.objects.get().verification.phone == Phone.objects.get()
 
@@ -413,7 +414,7 @@ def test_an_approval_that_grows_old_while_it_is_used_logs_in_once_or_never() -> 
     with time_machine.travel(timezone.now()) as clock:
         finishes = race(
             *[log_in] * (THREADS // 2),
-            lambda: clock.shift(RECENT),
+            lambda: clock.shift(APPROVAL_LIFETIME),
             *[log_in] * (THREADS // 2),
         )
     assert errors(finishes) == set()

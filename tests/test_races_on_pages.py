@@ -16,11 +16,11 @@ from django.test import Client
 from django.utils import timezone
 
 from django_flashcall import services
+from django_flashcall.choices import AttemptStatus, VerificationStatus
 from django_flashcall.models import Usage, Verification, VerificationAttempt
+from django_flashcall.operations.purging import purge
 from django_flashcall.providers.locmem import Delivery
-from django_flashcall.purging import purge
 from django_flashcall.signals import code_rejected
-from django_flashcall.words import AttemptStatus, VerificationStatus
 from tests.browser import Browser
 from tests.racing import THREADS, Finish, answers, errors, race
 
@@ -46,7 +46,7 @@ def session_engine(request: pytest.FixtureRequest, settings: Any) -> None:
 @pytest.fixture(autouse=True)
 def nobody_is_refused_before(flashcall: Any) -> None:
     """Let the database decide, not the lines or the door."""
-    flashcall(LINES=THREADS, RATES={})
+    flashcall(CONCURRENT_CALLS=THREADS, RATES={})
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from django.core.cache import cache
 from django.core.management import call_command
 
 from django_flashcall import alarms
-from django_flashcall.reports import ENOUGH
-from django_flashcall.words import VerificationStatus
+from django_flashcall.choices import VerificationStatus
+from django_flashcall.operations.conversion import MIN_SAMPLE
 
 from .factories import VerificationFactory
 
@@ -43,18 +43,19 @@ def test_an_hour_that_approves_half_as_many_as_the_week_is_an_alarm(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     happened(YESTERDAY, approved=8, others=2)
-    happened(AN_HOUR_AGO, approved=12, others=ENOUGH - 12)
-    assert "Of the last hour's 30 verifications 40 % were approved, of the week's 80 %." in alarm(
-        caplog
+    happened(AN_HOUR_AGO, approved=12, others=MIN_SAMPLE - 12)
+    assert (
+        "40 % of the 30 verifications in the last hour were approved; in the last week it was 80 %."
+        in alarm(caplog)
     )
 
 
 @pytest.mark.parametrize(
     ("approved", "others", "fields"),
     [
-        (13, ENOUGH - 13, {}),
-        (0, ENOUGH - 1, {}),  # too few to say
-        (0, ENOUGH, {"is_decoy": True}),
+        (13, MIN_SAMPLE - 13, {}),
+        (0, MIN_SAMPLE - 1, {}),  # too few to say
+        (0, MIN_SAMPLE, {"is_decoy": True}),
     ],
 )
 def test_other_hours_are_none(
@@ -67,12 +68,12 @@ def test_other_hours_are_none(
 
 def test_what_is_still_open_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
     happened(YESTERDAY, approved=8, others=2)
-    happened(NOW - timedelta(minutes=9), approved=0, others=ENOUGH)
+    happened(NOW - timedelta(minutes=9), approved=0, others=MIN_SAMPLE)
     assert "alarm=" not in alarm(caplog)
 
 
 def test_the_first_hour_of_a_site_is_none(caplog: pytest.LogCaptureFixture) -> None:
-    happened(AN_HOUR_AGO, approved=0, others=ENOUGH)
+    happened(AN_HOUR_AGO, approved=0, others=MIN_SAMPLE)
     assert "alarm=" not in alarm(caplog)
 
 
@@ -80,7 +81,7 @@ def test_processes_that_cron_starts_again_and_again_sound_the_alarm_once_an_hour
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     happened(YESTERDAY, approved=8, others=2)
-    happened(AN_HOUR_AGO, approved=0, others=ENOUGH)
+    happened(AN_HOUR_AGO, approved=0, others=MIN_SAMPLE)
     for _ in range(3):
         alarms.sounded.clear()
         cache.clear()

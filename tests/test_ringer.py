@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from django_flashcall.choices import AttemptStatus
 from django_flashcall.models import VerificationAttempt
-from django_flashcall.words import AttemptStatus
 from tests import ringer, wire
 
 pytestmark = pytest.mark.django_db

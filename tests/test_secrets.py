@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator
-from dataclasses import is_dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +10,6 @@ import pytest
 from django.test import RequestFactory
 from django.views.debug import ExceptionReporter
 
-from django_flashcall import accounts, backends, codes, dialing, limits, phone, services
 from django_flashcall.exceptions import ProviderError
 from django_flashcall.providers.base import Secret
 from django_flashcall.providers.mobilgroup import MobilgroupProvider
@@ -91,42 +88,3 @@ def test_a_secret_is_a_text_that_does_not_show_in_what_holds_it() -> None:
     assert secret == KEY
     assert f"Bearer {secret}" == f"Bearer {KEY}"
     assert KEY not in repr({"Authorization": secret})
-
-
-#: What the functions of these modules call a number, a code, or what holds one.
-SECRETS = {"code", "codes", "guesses", "digests", "number", "cleaned", "value", "start"}
-HOLDING = [accounts, backends, codes, dialing, limits, phone, services]
-
-
-def functions_of(module: Any) -> Iterator[Any]:
-    """Return the functions of a module, and the methods of its classes."""
-    for name, thing in vars(module).items():
-        if getattr(thing, "__module__", "") != module.__name__:
-            continue
-        if inspect.isfunction(thing):
-            yield pytest.param(thing, id=f"{module.__name__.rpartition('.')[2]}.{name}")
-        elif inspect.isclass(thing) and not is_dataclass(thing):
-            yield from functions_of_class(thing)
-
-
-def functions_of_class(thing: type) -> Iterator[Any]:
-    for name, method in vars(thing).items():
-        if inspect.isfunction(method):
-            yield pytest.param(method, id=f"{thing.__name__}.{name}")
-
-
-@pytest.mark.parametrize("function", [one for module in HOLDING for one in functions_of(module)])
-def test_a_function_that_holds_a_secret_shows_no_variables(function: Any) -> None:
-    names = {*inspect.unwrap(function).__code__.co_varnames}
-    if function.__module__ in (phone.__name__, backends.__name__):
-        names.discard("code")  # of an error, there
-    assert is_sensitive(function) or not names & SECRETS
-
-
-def is_sensitive(function: Any) -> bool:
-    """Tell whether ``sensitive_variables`` is among the decorators."""
-    while function is not None:
-        if function.__code__.co_name == "sensitive_variables_wrapper":
-            return True
-        function = getattr(function, "__wrapped__", None)
-    return False

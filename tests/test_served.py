@@ -16,9 +16,9 @@ from django.contrib.auth import get_user_model
 from django.utils import timezone
 
 from django_flashcall import services
+from django_flashcall.choices import AttemptStatus
 from django_flashcall.models import Usage, Verification, VerificationAttempt
 from django_flashcall.simulator.testing import RunningSimulator
-from django_flashcall.words import AttemptStatus
 from tests.factories import PriceFactory
 from tests.racing import THREADS, answers, errors, race
 from tests.served import Served, Visitor, serving, until
@@ -35,7 +35,7 @@ def serve(tmp_path: Path, simulator: RunningSimulator, flashcall: Any) -> Iterat
     """Return a function that serves the site, with the simulator as its provider."""
     options = {"api_key": simulator.api_key, "url": simulator.url}
     provider = "django_flashcall.providers.mobilgroup.MobilgroupProvider"
-    common = {"PROVIDER": provider, "OPTIONS": options, "LINES": 8, "RATES": {}}
+    common = {"PROVIDER": provider, "OPTIONS": options, "CONCURRENT_CALLS": 8, "RATES": {}}
     with ExitStack() as sites:
 
         def begin(**keys: Any) -> Served:

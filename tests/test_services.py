@@ -16,8 +16,10 @@ from django.dispatch import Signal
 from django.test import RequestFactory
 from django.utils import timezone
 
-from django_flashcall import codes, dialing, lines, services, signals
-from django_flashcall.door import Visitor
+from django_flashcall import codes, services, signals
+from django_flashcall.calls import channels, decoys, dialing
+from django_flashcall.calls.outcomes import Outcome, conclude
+from django_flashcall.choices import AttemptStatus, Channel, ErrorCode, Purpose, VerificationStatus
 from django_flashcall.exceptions import (
     AttemptsExhausted,
     ChannelCooling,
@@ -26,17 +28,21 @@ from django_flashcall.exceptions import (
     CodeUnknown,
     CooldownActive,
     KeyReused,
-    LinesBusy,
+    LimitReached,
+    NotSent,
     NumberBlocked,
     NumberRefused,
     OutcomeUnknown,
+    ProviderBusy,
+    ProviderError,
     TransactionOpen,
     VerificationEnded,
     WrongCode,
 )
+from django_flashcall.limits import breaker
 from django_flashcall.models import Phone, Usage, Verification, VerificationAttempt
 from django_flashcall.providers.locmem import Delivery, LocMemProvider
-from django_flashcall.words import AttemptStatus, Channel, ErrorCode, Purpose, VerificationStatus
+from django_flashcall.visitors.visitor import Visitor
 
 from .factories import AttemptFactory, PhoneFactory, PriceFactory, UserFactory, VerificationFactory
 
@@ -333,14 +339,14 @@ def test_a_start_refuses_a_channel_that_is_off(
 @pytest.fixture
 def busy(flashcall: Any) -> Iterator[None]:
     """Take the only line."""
-    flashcall(LINES=1)
-    with lines.line(Channel.FLASH_CALL):
+    flashcall(CONCURRENT_CALLS=1)
+    with breaker.slot(Channel.FLASH_CALL):
         yield
 
 
 @pytest.mark.usefixtures("busy")
 def test_a_start_while_all_lines_are_busy_leaves_no_row(outbox: list[Delivery]) -> None:
-    with pytest.raises(LinesBusy):
+    with pytest.raises(ProviderBusy):
         start()
     assert not Phone.objects.exists()
     assert not outbox
@@ -362,10 +368,10 @@ def test_a_number_that_is_held_for_spam_is_reached_by_the_next_channel(
 
 
 def test_a_start_while_calls_are_paused_leaves_no_row(outbox: list[Delivery]) -> None:
-    for _ in range(lines.FAILURES):
-        with pytest.raises(OutcomeUnknown), lines.line(Channel.FLASH_CALL):
+    for _ in range(breaker.MAX_FAILURES):
+        with pytest.raises(OutcomeUnknown), breaker.slot(Channel.FLASH_CALL):
             raise OutcomeUnknown("ReadTimeout")
-    with pytest.raises(LinesBusy):
+    with pytest.raises(ProviderBusy):
         start()
     assert not Phone.objects.exists()
     assert start(channel=Channel.VOICE).attempts.get().channel == Channel.VOICE
@@ -373,8 +379,8 @@ def test_a_start_while_calls_are_paused_leaves_no_row(outbox: list[Delivery]) ->
 
 def test_busy_lines_tell_nothing_about_accounts(flashcall: Any) -> None:
     """A decoy needs no line, and is refused like any call."""
-    flashcall(LINES=1, SIGN_UP=False)
-    with lines.line(Channel.FLASH_CALL), pytest.raises(LinesBusy):
+    flashcall(CONCURRENT_CALLS=1, SIGN_UP=False)
+    with breaker.slot(Channel.FLASH_CALL), pytest.raises(ProviderBusy):
         start()
     assert start().is_decoy
 
@@ -382,8 +388,8 @@ def test_busy_lines_tell_nothing_about_accounts(flashcall: Any) -> None:
 def test_the_same_key_finds_its_call_while_all_lines_are_busy(flashcall: Any) -> None:
     key = uuid4()
     first = start(key=key)
-    flashcall(LINES=1)
-    with lines.line(Channel.FLASH_CALL):
+    flashcall(CONCURRENT_CALLS=1)
+    with breaker.slot(Channel.FLASH_CALL):
         assert start(key=key) == first
 
 
@@ -392,9 +398,9 @@ def test_a_form_that_found_all_lines_busy_can_be_sent_again(
     flashcall: Any, outbox: list[Delivery]
 ) -> None:
     key = uuid4()
-    with pytest.raises(LinesBusy):
+    with pytest.raises(ProviderBusy):
         start(key=key)
-    flashcall(LINES=2)
+    flashcall(CONCURRENT_CALLS=2)
     assert start(key=key) == start(key=key)
     assert len(outbox) == 1
 
@@ -425,8 +431,8 @@ def test_a_resend_while_all_lines_are_busy_costs_no_attempt(
 ) -> None:
     verification = start()
     clock.shift(timedelta(minutes=2))
-    flashcall(LINES=1)
-    with lines.line(Channel.FLASH_CALL), pytest.raises(LinesBusy):
+    flashcall(CONCURRENT_CALLS=1)
+    with breaker.slot(Channel.FLASH_CALL), pytest.raises(ProviderBusy):
         services.resend(verification, visitor=visitor)
     verification.refresh_from_db()
     assert verification.attempt_count == 1
@@ -466,13 +472,13 @@ def test_the_last_channel_is_the_next_one_again() -> None:
     verification = VerificationFactory()
     for channel in Channel.values:
         AttemptFactory(verification=verification, channel=channel)
-    assert services.next_channel(verification) == Channel.SMS
+    assert channels.next_channel(verification) == Channel.SMS
 
 
 def test_no_channel_left_is_an_error_of_ours(flashcall: Any) -> None:
     flashcall(CHANNELS=[])
     with pytest.raises(ChannelUnavailable):
-        services.next_channel(VerificationFactory())
+        channels.next_channel(VerificationFactory())
 
 
 def test_an_sms_carries_the_code_of_the_first_accepted_call(
@@ -503,7 +509,7 @@ def test_an_sms_is_not_offered_without_an_accepted_call(
     verification = AttemptFactory(
         verification__created_at=moment, created_at=moment, **call
     ).verification
-    assert Channel.SMS not in services.available_channels(verification)
+    assert Channel.SMS not in channels.available_channels(verification)
     with pytest.raises(ChannelUnavailable):
         services.resend(verification, visitor=visitor, channel=Channel.SMS)
     assert not outbox
@@ -512,7 +518,7 @@ def test_an_sms_is_not_offered_without_an_accepted_call(
 def test_a_channel_that_is_off_is_not_offered(flashcall: Any, visitor: Visitor) -> None:
     flashcall(CHANNELS=[Channel.FLASH_CALL])
     verification = AttemptFactory().verification
-    assert services.available_channels(verification) == [Channel.FLASH_CALL]
+    assert channels.available_channels(verification) == [Channel.FLASH_CALL]
     with pytest.raises(ChannelUnavailable):
         services.resend(verification, visitor=visitor, channel=Channel.VOICE)
 
@@ -950,11 +956,11 @@ def test_a_number_that_is_known_is_called_in_the_first_call_of_an_hour(
 
 def test_a_call_is_expected_by_the_first_channel_that_is_not_stopped() -> None:
     now = timezone.now()
-    assert services.expected_channel(now=now) == Channel.FLASH_CALL
+    assert channels.expected_channel(now=now) == Channel.FLASH_CALL
     PriceFactory(channel=Channel.FLASH_CALL, allowed=False, valid_from=now)
-    assert services.expected_channel(now=now) == Channel.VOICE
+    assert channels.expected_channel(now=now) == Channel.VOICE
     PriceFactory(channel="", allowed=False, valid_from=now)
-    assert services.expected_channel(now=now) == Channel.FLASH_CALL
+    assert channels.expected_channel(now=now) == Channel.FLASH_CALL
 
 
 def test_no_sms_at_all_can_be_wanted(
@@ -963,7 +969,7 @@ def test_no_sms_at_all_can_be_wanted(
     flashcall(DAILY_SMS=0)
     verification = start()
     clock.shift(timedelta(minutes=1))
-    assert Channel.SMS not in services.available_channels(verification)
+    assert Channel.SMS not in channels.available_channels(verification)
     with pytest.raises(ChannelUnavailable):
         services.resend(verification, visitor=visitor, channel=Channel.SMS)
 
@@ -1019,7 +1025,7 @@ def answers(number: str, clock: time_machine.Traveller, outbox: list[Delivery]) 
     """Return what a visitor is told of a login by ``number``, wrong codes and resends included."""
     visitor = Visitor(address="203.0.113.7")
     verification = start(number, key=uuid4())
-    told: list[object] = [verification.status, services.available_channels(verification)]
+    told: list[object] = [verification.status, channels.available_channels(verification)]
     told.append([(row.status, row.channel, row.error_code) for row in verification.attempts.all()])
     wrong = other_than(*outbox)
     for text in ("12a4", "12345", wrong, wrong):
@@ -1028,7 +1034,7 @@ def answers(number: str, clock: time_machine.Traveller, outbox: list[Delivery]) 
     for seconds in (60, 120, 180):
         clock.shift(timedelta(seconds=seconds))
         told.append(_refusal(services.resend, verification, visitor=visitor))
-        told.append(services.available_channels(verification))
+        told.append(channels.available_channels(verification))
     told += [(row.status, row.channel, row.code_length) for row in verification.attempts.all()]
     for _ in range(2):
         wrong = other_than(*outbox)
@@ -1056,7 +1062,7 @@ def test_a_decoy_answers_like_a_real_verification(
 
 
 @pytest.mark.parametrize("purpose", [Purpose.LOGIN, "".join(["log", "in"])], ids=["ours", "text"])
-def test_a_decoy_calls_nobody_and_costs_nothing(
+def test_a_decoy_calls_nobody_and_is_settled_at_nothing(
     purpose: str, flashcall: Any, outbox: list[Delivery]
 ) -> None:
     flashcall(SIGN_UP=False)
@@ -1065,8 +1071,46 @@ def test_a_decoy_calls_nobody_and_costs_nothing(
     attempt = verification.attempts.get()
     assert verification.is_decoy
     assert not outbox
-    assert (attempt.reserved, attempt.cost) == (Decimal(0), Decimal(0))
-    assert Usage.objects.get(scope="").amount == 0
+    assert (attempt.reserved, attempt.cost) == (Decimal("0.50"), Decimal(0))
+    assert Usage.objects.get(scope="").units == 0
+
+
+def test_a_decoy_is_refused_like_a_call(flashcall: Any) -> None:
+    flashcall(SIGN_UP=False, DAILY_SPEND=Decimal("0.40"))
+    PriceFactory(amount=Decimal("0.50"))
+    with pytest.raises(LimitReached):
+        start()
+    assert Usage.objects.get(scope="").units == 0
+
+
+@pytest.mark.parametrize("error", [OutcomeUnknown("lost"), NotSent("refused")])
+def test_a_decoy_that_fails_is_settled_at_nothing(flashcall: Any, error: ProviderError) -> None:
+    flashcall(SIGN_UP=False)
+    PriceFactory(amount=Decimal("0.50"))
+    decoys.remember(Channel.FLASH_CALL, seconds=0, error=error)
+    attempt = start().attempts.get()
+    assert attempt.status == error.status
+    assert attempt.cost == 0
+    assert Usage.objects.get(scope="").units == 0
+
+
+def test_a_decoy_that_is_swept_is_settled_at_nothing_and_once(
+    flashcall: Any, clock: time_machine.Traveller
+) -> None:
+    flashcall(SIGN_UP=False, DIALER=f"{__name__}.dial_later")
+    PriceFactory(amount=Decimal("0.50"))
+    attempt = start().attempts.get()
+    assert Usage.objects.get(scope="").spent == Decimal("0.50")
+    clock.shift(timedelta(minutes=6))
+    assert services.sweep_attempts() == 1
+    attempt.refresh_from_db()
+    assert (attempt.status, attempt.cost) == (AttemptStatus.UNKNOWN, 0)
+    assert not conclude(attempt, Outcome(status=AttemptStatus.ACCEPTED, code="x"))
+    assert Usage.objects.get(scope="").units == 0
+
+
+def dial_later(attempt_id: int) -> None:
+    """Leave the attempt in a queue."""
 
 
 def test_a_decoy_opens_with_no_code(flashcall: Any) -> None:
@@ -1085,7 +1129,7 @@ def test_a_decoy_answers_like_a_call_that_waits_in_the_queue(
     real, decoy = start(known_number()), start(OTHER_NUMBER)
     for verification in (real, decoy):
         verification.refresh_from_db()
-    assert services.available_channels(real) == services.available_channels(decoy)
+    assert channels.available_channels(real) == channels.available_channels(decoy)
     assert real.attempts.get().status == decoy.attempts.get().status
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from django_flashcall.codes import read_code
 from django_flashcall.phone import parse_number
-from django_flashcall.spelling import word
+from django_flashcall.text import word
 
 
 @pytest.mark.parametrize(

@@ -13,12 +13,13 @@ from django.core.cache import cache
 from django.test import Client, TestCase, override_settings
 from django.utils import timezone
 
-from django_flashcall import lines, testing
+from django_flashcall import testing
+from django_flashcall.choices import Channel
 from django_flashcall.exceptions import OutcomeUnknown
+from django_flashcall.limits import breaker
 from django_flashcall.models import Phone
 from django_flashcall.providers import locmem
 from django_flashcall.testing import PhoneTestMixin, fresh_outbox, log_in_by_phone
-from django_flashcall.words import Channel
 
 from .factories import UserFactory
 
@@ -82,8 +83,8 @@ class TestMixin:
         assert cache.get("basket") == 1
 
     def test_forgets_a_provider_that_failed(self) -> None:
-        for _ in range(lines.FAILURES):
-            with pytest.raises(OutcomeUnknown), lines.line(Channel.FLASH_CALL):
+        for _ in range(breaker.MAX_FAILURES):
+            with pytest.raises(OutcomeUnknown), breaker.slot(Channel.FLASH_CALL):
                 raise OutcomeUnknown("ReadTimeout")
         assert not run("test_logs_in").errors
 
@@ -111,7 +112,7 @@ class TestFixture:
         self, client: Client, phone_outbox: list[locmem.Delivery], settings: Any
     ) -> None:
         settings.FLASHCALL = {**settings.FLASHCALL, "SIGN_UP": False}
-        with pytest.raises(AssertionError, match="Nobody was called"):
+        with pytest.raises(AssertionError, match="No call was placed"):
             log_in_by_phone(client, NUMBER)
 
     def test_places_no_call_whatever_a_test_changes(
@@ -129,7 +130,7 @@ class TestFixture:
     ) -> None:
         options = {"error_code": "not_enough_money"}
         settings.FLASHCALL = {**settings.FLASHCALL, "OPTIONS": options}
-        with pytest.raises(AssertionError, match="Nobody was called"):
+        with pytest.raises(AssertionError, match="No call was placed"):
             log_in_by_phone(client, NUMBER)
 
     def test_leaves_nothing_behind(self) -> None:
@@ -147,7 +148,7 @@ class TestFixture:
 
 
 def test_a_mixin_that_stands_behind_the_test_case_is_refused() -> None:
-    with pytest.raises(TypeError, match="stands before TestCase"):
+    with pytest.raises(TypeError, match="list PhoneTestMixin before TestCase"):
         type("Wrong", (TestCase, PhoneTestMixin), {})
 
 
@@ -188,7 +189,7 @@ def test_a_site_without_a_dict_of_ours_can_be_tested_too() -> None:
 
 def test_forgetting_is_no_matter_of_a_cache_that_is_dead(settings: Any) -> None:
     settings.CACHES = {"default": {"BACKEND": "tests.test_lines.DeadCache"}}
-    lines.forget()
+    breaker.forget()
 
 
 def test_an_outbox_does_not_stop_the_clock() -> None:

@@ -90,7 +90,7 @@ def test_a_user_is_found_by_the_number_in_any_usual_spelling(
 def test_a_number_that_nobody_proved_opens_nothing(client: Client, outbox: Outbox) -> None:
     make_user(NUMBER)
     page = log_in(client, outbox)
-    assert "was never confirmed there" in page.text
+    assert "but was never confirmed" in page.text
     assert not user_of(client).is_authenticated
     assert get_user_model().objects.count() == 1
 

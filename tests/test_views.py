@@ -20,14 +20,15 @@ from django.test import Client, RequestFactory
 from django.urls import reverse
 from django.views.debug import ExceptionReporter
 
-from django_flashcall import lines, services
+from django_flashcall import services
 from django_flashcall.backends import PhoneBackend
-from django_flashcall.door import Visitor
+from django_flashcall.choices import ErrorCode, VerificationStatus
 from django_flashcall.exceptions import NotSent, OutcomeUnknown
+from django_flashcall.limits import breaker
 from django_flashcall.models import Phone, Verification, VerificationAttempt
 from django_flashcall.providers.base import Answer
 from django_flashcall.providers.locmem import Delivery, LocMemProvider
-from django_flashcall.words import ErrorCode, VerificationStatus
+from django_flashcall.visitors.visitor import Visitor
 
 from .browser import Browser, Page
 from .factories import PhoneFactory, PriceFactory, UserFactory, VerificationFactory
@@ -1081,8 +1082,8 @@ def test_a_member_of_the_staff_is_refused(browser: Browser, outbox: Outbox) -> N
 
 
 def test_busy_lines_are_told_where_the_number_was_typed(browser: Browser, flashcall: Any) -> None:
-    flashcall(LINES=1)
-    with lines.line("flash_call"):
+    flashcall(CONCURRENT_CALLS=1)
+    with breaker.slot("flash_call"):
         page = browser.ask(TYPED)
     assert "We cannot call anybody at the moment. Try again after 12:01." in page.text
     assert page.input("number")["value"] == TYPED

@@ -1,4 +1,4 @@
-"""A fixture for sites that test with pytest.
+"""A pytest fixture for the tests of a site.
 
 In the ``conftest.py`` beside the site's ``pyproject.toml``::
 
@@ -18,7 +18,7 @@ from ..testing import fresh_outbox, testing_settings
 
 @pytest.fixture
 def phone_outbox(settings: Any) -> Iterator[list[Delivery]]:
-    """Keep calls instead of placing them, the latest last; nothing is counted yet."""
+    """Return the calls of the test, the latest last. No call is placed, and limits are empty."""
     for name, value in testing_settings().items():
         setattr(settings, name, value)
     with fresh_outbox() as calls:

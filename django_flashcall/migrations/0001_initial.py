@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import uuid
 from decimal import Decimal
 
@@ -51,7 +49,7 @@ class Migration(migrations.Migration):
                     models.DateTimeField(
                         blank=True,
                         editable=False,
-                        help_text="Browsers that proved the number before have no quotas of their own any more.",
+                        help_text="Browsers in which the number was verified earlier are no longer trusted.",
                         null=True,
                         verbose_name="browsers trusted since",
                     ),
@@ -140,7 +138,7 @@ class Migration(migrations.Migration):
                     models.DecimalField(
                         decimal_places=4,
                         editable=False,
-                        help_text="What the provider charged the last time that it was more.",
+                        help_text="The last price above the amount that the provider billed.",
                         max_digits=12,
                         null=True,
                         verbose_name="billed",
@@ -187,7 +185,7 @@ class Migration(migrations.Migration):
                 ("scope", models.CharField(blank=True, max_length=16, verbose_name="scope")),
                 ("since", models.DateTimeField(verbose_name="since")),
                 ("attempts", models.PositiveIntegerField(default=0, verbose_name="attempts")),
-                ("amount", models.PositiveBigIntegerField(default=0, verbose_name="amount")),
+                ("units", models.PositiveBigIntegerField(default=0, verbose_name="units")),
             ],
             options={
                 "verbose_name": "usage",
@@ -233,9 +231,9 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
-                    "device",
-                    models.UUIDField(
-                        blank=True, editable=False, null=True, verbose_name="trusted browser"
+                    "is_trusted",
+                    models.BooleanField(
+                        default=False, editable=False, verbose_name="trusted browser"
                     ),
                 ),
                 (
@@ -253,7 +251,7 @@ class Migration(migrations.Migration):
                     "is_decoy",
                     models.BooleanField(
                         default=False,
-                        help_text="Nobody was called: the number has no user and sign-up is off.",
+                        help_text="No call was placed: the number has no user, and sign-up is off.",
                         verbose_name="decoy",
                     ),
                 ),
@@ -281,7 +279,7 @@ class Migration(migrations.Migration):
                     "user",
                     models.ForeignKey(
                         blank=True,
-                        help_text="The user who asked for the call, if it was known.",
+                        help_text="The user who asked for the call, if they were logged in.",
                         null=True,
                         on_delete=django.db.models.deletion.SET_NULL,
                         related_name="+",
@@ -349,7 +347,7 @@ class Migration(migrations.Migration):
                     models.DecimalField(
                         blank=True,
                         decimal_places=4,
-                        help_text="The expected price from the price list; empty if there is none.",
+                        help_text="The estimate from the price list; empty if there is none.",
                         max_digits=12,
                         null=True,
                         verbose_name="reserved",
@@ -360,7 +358,7 @@ class Migration(migrations.Migration):
                     models.DecimalField(
                         blank=True,
                         decimal_places=4,
-                        help_text="What the provider says it charged.",
+                        help_text="What the provider billed.",
                         max_digits=12,
                         null=True,
                         verbose_name="price",

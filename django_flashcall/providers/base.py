@@ -1,14 +1,14 @@
-"""What a provider must offer: one verb per channel, a few flags, and honest errors.
+"""The base class of providers: one method per channel, a few flags, and three errors.
 
-A provider never sees a model. It gets values, makes exactly one request, and returns an ``Answer``
-or raises one of three errors, which say what is certain:
+A provider does not use models. It gets values, makes exactly one request, and returns an ``Answer``
+or raises one of these errors:
 
 ``ProviderRefused``
-    The provider said no: nothing rang, nothing was billed.
+    The provider refused. No call was placed and nothing was billed.
 ``NotSent``
-    Nothing can have reached the provider.
+    Nothing reached the provider.
 ``OutcomeUnknown``
-    Anything else. It may have rung and been billed, so nobody will ask again.
+    Anything else. The call may have been placed and billed, so it is not repeated.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from django.core.checks import Error as CheckError
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
+from ..choices import Channel
 from ..conf import get_settings
-from ..words import Channel
 
 
 class Secret(str):
-    """A text that no debug page shows: keys of providers are kept and passed on as this.
+    """A string that debug pages do not show, for the keys of providers.
 
-    It is the text itself wherever it is written, so ``f"Bearer {secret}"`` is what it seems.
+    Only its ``repr()`` is hidden, so ``f"Bearer {secret}"`` works as usual.
     """
 
     __slots__ = ()
@@ -41,10 +41,10 @@ class Secret(str):
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What the provider said to an order that it took.
+    """What the provider answered about a call that it accepted.
 
-    ``price`` is in ``FLASHCALL["CURRENCY"]``, ``None`` where it was missing or odd: a reply that
-    is wrong about money is not wrong about the call. ``code`` is empty where we know it already.
+    ``price`` is in ``FLASHCALL["CURRENCY"]``, ``None`` if it is missing or malformed; the code is
+    used all the same. ``code`` is empty if it is known already.
     """
 
     id: str = ""
@@ -53,68 +53,68 @@ class Answer:
 
 
 class BaseProvider:
-    """The contract; ``FLASHCALL["OPTIONS"]`` arrive as keyword arguments of ``__init__``."""
+    """Base class of providers. ``FLASHCALL["OPTIONS"]`` are its keyword arguments."""
 
-    #: What can be asked for.
+    #: The channels that the provider supports.
     channels: Set[str] = frozenset(Channel.values)
-    #: Where we draw the code. It can be checked even if the provider's answer is lost.
+    #: The channels whose code we draw. It can be checked even if the provider's answer is lost.
     own_code_channels: Set[str] = frozenset()
-    #: Does an SMS carry the code of an earlier call, by the id of that call?
+    #: Whether an SMS repeats the code of an earlier call, named by the id of that call.
     sms_needs_call = True
 
     @property
     def deadline(self) -> timedelta:
-        """After so long no answer will come any more."""
+        """The time after which no answer will arrive any more."""
         return timedelta(minutes=1)
 
     def flash_call(self, number: str, *, length: int, code: str = "") -> Answer:
         """Call ``number`` (E.164) from a number whose last ``length`` digits are the code.
 
-        ``code`` is given if flash calls are among ``own_code_channels``.
+        ``code`` is given if ``own_code_channels`` contains flash calls.
         """
         raise NotImplementedError
 
     def voice(self, number: str, *, code: str = "") -> Answer:
-        """Call ``number`` (E.164) and speak four digits: ``code``, else the caller's last four."""
+        """Call ``number`` (E.164) and speak ``code``, or the last four digits of the caller."""
         raise NotImplementedError
 
     def sms(self, number: str, *, call_id: str = "", code: str = "") -> Answer:
-        """Write to ``number`` (E.164) the code of the call ``call_id``, or ``code``."""
+        """Send an SMS to ``number`` (E.164) with the code of the call ``call_id``, or ``code``."""
         raise NotImplementedError
 
     def check(self) -> list[CheckMessage]:
-        """Say what is wrong with the options, with the cure as hint."""
+        """Return check messages about the options, each with a hint."""
         return []
 
     def check_deploy(self) -> list[CheckMessage]:
-        """Say what must not reach production; asked by ``check --deploy`` only."""
+        """Return check messages for ``check --deploy`` only."""
         return []
 
 
 class StandIn(BaseProvider):
-    """A provider that calls nobody, for development and for tests."""
+    """Base of providers that place no calls, for development and tests."""
 
     def check_deploy(self) -> list[CheckMessage]:
-        """Refuse to be the provider of a real site."""
+        """Return an error: a real site needs a real provider."""
         return [
             CheckError(
-                f"Phone login runs on {type(self).__name__}, which calls nobody.",
+                f"Phone login uses {type(self).__name__}, which places no calls.",
                 hint="Set FLASHCALL['PROVIDER'] to 'django_flashcall.providers.mobilgroup"
-                ".MobilgroupProvider', and give its api_key in FLASHCALL['OPTIONS'].",
+                ".MobilgroupProvider', and its api_key in FLASHCALL['OPTIONS'].",
                 id="django_flashcall.E010",
             )
         ]
 
 
 def load_provider() -> BaseProvider:
-    """Make the provider that the settings name; raise ``ImproperlyConfigured`` if it cannot be."""
+    """Return the provider that the settings name; raise ``ImproperlyConfigured`` if it fails."""
     config = get_settings()
     try:
         provider: BaseProvider = import_string(config.PROVIDER)(**config.OPTIONS)
     except (ImportError, TypeError) as error:
-        # SECURITY: the options hold the key, so of the error only its text is told.
+        # SECURITY: the options hold the key, so only the text of the error is shown.
         raise ImproperlyConfigured(
-            f"FLASHCALL: the provider {config.PROVIDER!r} cannot be made: {error}. "
+            f"FLASHCALL: the provider {config.PROVIDER!r} cannot be created: {error}. "
             "See PROVIDER and OPTIONS."
         ) from error
     return provider

@@ -1,4 +1,4 @@
-"""A provider for the first hour: it writes the call to the terminal instead of placing it."""
+"""A provider for development: it writes calls to the terminal instead of placing them."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import sys
 from decimal import Decimal
 from typing import TextIO
 
+from ..choices import Channel
 from ..codes import draw_code
-from ..words import Channel
 from .base import Answer, StandIn
 
 
 class ConsoleProvider(StandIn):
-    """Prints what a handset would show. Free of charge, and worthless as a proof."""
+    """Prints what a phone would show. Nobody is called, so nothing is proved."""
 
     own_code_channels = frozenset({Channel.VOICE, Channel.SMS})
     sms_needs_call = False
@@ -21,7 +21,7 @@ class ConsoleProvider(StandIn):
         self.stream = stream or sys.stdout
 
     def flash_call(self, number: str, *, length: int, code: str = "") -> Answer:
-        """Print the number that calls."""
+        """Print the calling number."""
         code = draw_code(length)
         caller = f"+7{'4950000000'[: 10 - length]}{code}"
         return self._print(f"{number} is called by {caller}", code=code)

@@ -1,7 +1,7 @@
-"""The wire: one JSON request, one bounded answer, and a name for each way to fail.
+"""HTTP: send one JSON request, and read one answer of bounded size within a deadline.
 
-The only module that knows ``requests``. Whatever goes wrong here is either certainly before the
-request went out (``NotSent``) or not (``OutcomeUnknown``); there is no third.
+This is the only module that uses ``requests``. A failure either happened before the request was
+sent (``NotSent``), or the request may have been sent (``OutcomeUnknown``).
 """
 
 from __future__ import annotations
@@ -27,25 +27,26 @@ from requests.adapters import HTTPAdapter
 from ..exceptions import NotSent, OutcomeUnknown
 from .base import Secret
 
-#: A good answer has about a hundred bytes.
+#: Longer answers are refused. A normal one has about a hundred bytes.
 MAX_BODY = 64 * 1024
 
 HEADERS = {"Accept-Encoding": "identity", "Content-Type": "application/json"}
 
-#: The thread in which a call is made.
+#: The name of the thread that sends a request.
 THREAD = "flashcall-wire"
 
-#: We wait so many seconds longer than the total: the socket's own time-out says more than ours.
+#: We wait this many seconds longer than the total timeout, since the socket's own timeout error
+#: says more than ours.
 GRACE = 0.1
 
 
 class Body:
-    """What is sent; it knows whether anybody has begun to, and can be withdrawn before.
+    """The body of a request. It records whether it was read, and can be withdrawn before that.
 
-    Without the body nobody can place a call: it holds the number. ``requests`` and ``urllib3``
-    call ``read()`` for it once the connection stands, TLS and proxies included, and the headers
-    are written. So whether it was read tells what is certain, and no list of errors has to be
-    complete, nor right about the next version of a library.
+    No call can be placed without the body, since it contains the number. ``requests`` and
+    ``urllib3`` read it after the connection is made, including TLS and proxies, and the headers are
+    sent. So whether it was read decides between ``NotSent`` and ``OutcomeUnknown``, for every error
+    and for future versions of the libraries.
     """
 
     def __init__(self, content: bytes) -> None:
@@ -59,11 +60,11 @@ class Body:
         return self._length
 
     def __iter__(self) -> Iterator[bytes]:
-        """Make ``requests`` take this for a stream; nobody can read it past the guard."""
+        """Make ``requests`` treat this as a stream, which it reads only by ``read()``."""
         return iter(self.read, b"")
 
     def read(self, size: int = -1) -> bytes:
-        """Give the content out, unless it was withdrawn."""
+        """Return the content, unless it was withdrawn."""
         with self._turn:
             if self._is_withdrawn:
                 raise TimeoutError("withdrawn")
@@ -71,57 +72,57 @@ class Body:
         return self._content.read(size)
 
     def withdraw(self) -> bool:
-        """See to it that this is never sent; ``False`` if it may have been."""
+        """Ensure that this is never sent; return false if it may have been sent already."""
         with self._turn:
             self._is_withdrawn = not self.was_read
             return self._is_withdrawn
 
 
-class Plug(HTTPAdapter):
-    """Keeps hold of the socket, so that an answer for which nobody waits can be cut off."""
+class Adapter(HTTPAdapter):
+    """Keeps the socket, so that a late answer can be cut off."""
 
     socket: socket.socket | None = None
 
     def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
-        """Let the connections of the pool tell what their socket is."""
+        """Make the connections of the pool report their socket."""
         pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
-        plug = self
+        adapter = self
 
         class Connection(pool.ConnectionCls):  # type: ignore[misc]
             def connect(self) -> None:
                 super().connect()
-                plug.socket = self.sock
+                adapter.socket = self.sock
 
         pool.ConnectionCls = Connection
         return pool
 
-    def pull(self) -> None:
-        """Cut the line, whatever still comes along it."""
+    def shut_down(self) -> None:
+        """Shut the socket down, whatever is still received."""
         if self.socket is not None:
             with suppress(OSError):
                 self.socket.shutdown(socket.SHUT_RDWR)
 
 
 class Session(requests.Session):
-    """Looks at no redirect: ``requests`` would read its body whole, however long, to say where."""
+    """Ignores redirects, of which ``requests`` would read the whole body, however long."""
 
     def get_redirect_target(self, response: requests.Response) -> None:
-        """Return nothing; what a redirect means is for ``_read`` to say."""
+        """Return nothing; ``_read()`` refuses redirects."""
 
 
 def is_safe(record: logging.LogRecord) -> bool:
-    """Keep what urllib3 says of our calls out of the log where it quotes their answers."""
+    """Return whether a log record of urllib3 is not about our requests, and may be logged."""
     return record.threadName != THREAD
 
 
-# SECURITY: a bad header is quoted as it came, at level WARNING: with a number or a key that it
-# repeats, and on as many lines as it has. What became of the call is logged by ``dialing``.
+# SECURITY: urllib3 logs malformed headers of an answer, at level WARNING and on several lines. They
+# may repeat a number or a key. The outcome of the call is logged by ``calls.outcomes``.
 logging.getLogger("urllib3.connection").addFilter(is_safe)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Wire:
-    """How long to wait and which way to go; ``proxies`` as ``requests`` takes them."""
+    """Sends requests with these timeouts and proxies; ``proxies`` as ``requests`` takes them."""
 
     connect_timeout: timedelta = timedelta(seconds=3)
     read_timeout: timedelta = timedelta(seconds=20)
@@ -130,38 +131,37 @@ class Wire:
 
     @sensitive_variables()
     def post(self, url: str, payload: Mapping[str, Any], *, headers: Mapping[str, str]) -> bytes:
-        """Send ``payload`` as JSON once and return the body of the answer, whatever its status.
+        """Send ``payload`` as JSON and return the body of the answer, whatever its status.
 
-        Raises ``NotSent`` or ``OutcomeUnknown``. A connection that could not be made is tried
-        once more; nothing is repeated after a byte of ``payload`` may have been sent.
+        Raises ``NotSent`` or ``OutcomeUnknown``. A failed connection is tried once more. Nothing is
+        repeated after a byte of ``payload`` may have been sent.
         """
-        body, plug = Body(json.dumps(payload).encode()), Plug()
+        body, adapter = Body(json.dumps(payload).encode()), Adapter()
         total = self.total_timeout.total_seconds()
         deadline = time.monotonic() + total
-        send = partial(self._send, url, body, plug=plug, headers=headers, deadline=deadline)
+        send = partial(self._send, url, body, adapter=adapter, headers=headers, deadline=deadline)
         try:
             return _within(total + GRACE, lambda: _twice(send))
         except TimeoutError as error:
             kind = NotSent if body.withdraw() else OutcomeUnknown
-            plug.pull()
+            adapter.shut_down()
             raise kind("the answer takes too long") from error
         except RuntimeError as error:
             raise NotSent("no thread can be started") from error
 
-    @sensitive_variables()
     def _send(
-        self, url: str, body: Body, *, plug: Plug, headers: Mapping[str, str], deadline: float
+        self, url: str, body: Body, *, adapter: Adapter, headers: Mapping[str, str], deadline: float
     ) -> bytes:
         if time.monotonic() > deadline:
             raise NotSent("no connection in time")
-        # A connection for each call: one that idles in a pool may be closed by the server just
-        # when the next call is written to it, and that call would be *unknown*. A handshake
-        # is cheap beside a telephone that rings, and nothing is shared by threads or forks.
+        # One connection for each call. The server may close an idle pooled connection just when the
+        # next call is written to it, and that call would be *unknown*. A handshake is short beside
+        # a phone call, and threads and forks share nothing.
         with Session() as session:
             for scheme in ("https://", "http://"):
-                session.mount(scheme, plug)
-            # SECURITY: no proxies, netrc or certificates from the environment: a netrc would
-            # replace our Authorization header, a proxy would read the key.
+                session.mount(scheme, adapter)
+            # SECURITY: no proxies, netrc or certificates from the environment. A netrc would
+            # replace our Authorization header, and a proxy would read the key.
             session.trust_env = False
             request = partial(
                 session.post,
@@ -170,7 +170,7 @@ class Wire:
                 headers={**HEADERS, **headers},
                 timeout=self._timeouts(deadline),
                 proxies={scheme: Secret(proxy) for scheme, proxy in self.proxies.items()},
-                # SECURITY: a redirect would carry the key and the number to somebody else.
+                # SECURITY: a redirect would send the key and the number elsewhere.
                 allow_redirects=False,
                 stream=True,
             )
@@ -180,7 +180,7 @@ class Wire:
             except OutcomeUnknown:
                 raise
             except Exception as error:
-                # SECURITY: the name only, and no cause: such errors hold the address and more.
+                # SECURITY: only the name of the error, without its cause, which holds the URL.
                 kind = OutcomeUnknown if body.was_read else NotSent
                 raise kind(type(error).__name__) from None
 
@@ -200,19 +200,20 @@ def _twice(send: Callable[[], bytes]) -> bytes:
 
 
 def _within(seconds: float, work: Callable[[], bytes]) -> bytes:
-    """Return what ``work`` returns, or raise ``TimeoutError`` after so many ``seconds``.
+    """Return the result of ``work``, or raise ``TimeoutError`` after ``seconds``.
 
-    It runs in a thread: the time-outs of sockets bound one read each, so headers that trickle
-    would hold the visitor for ever, and none of them bounds a look-up of the name.
+    It runs in a thread. A socket timeout limits one read each, so headers that arrive byte by byte
+    would never end, and it does not limit name resolution.
     """
     outcome: Future[bytes] = Future()
     Thread(target=_settle, args=(outcome, work), name=THREAD, daemon=True).start()
     try:
         return outcome.result(timeout=seconds)
     finally:
-        del outcome  # else a failure keeps it, and with it the key, in a cycle of references
+        del outcome  # a failure would keep it, and the key, in a reference cycle
 
 
+@sensitive_variables()
 def _settle(outcome: Future[bytes], work: Callable[[], bytes]) -> None:
     try:
         outcome.set_result(work())
@@ -223,11 +224,11 @@ def _settle(outcome: Future[bytes], work: Callable[[], bytes]) -> None:
 def _read(response: requests.Response, *, deadline: float) -> bytes:
     encoding = response.headers.get("Content-Encoding", "identity")
     if response.is_redirect or encoding.lower() != "identity":
-        # Nobody asked for a compressed body: what inflates may inflate without end.
+        # We do not accept compressed bodies, whose inflated size has no limit.
         raise OutcomeUnknown(f"status {response.status_code}, redirected or encoded")
     body = bytearray()
-    # One byte at a time from the buffer: a larger read would wait until it is full, and a body
-    # that trickles would outlive the deadline.
+    # One byte at a time from the buffer. A larger read would wait until it is complete, and a slow
+    # body would exceed the deadline.
     for piece in response.raw.stream(1, decode_content=False):
         body += piece
         if len(body) > MAX_BODY:

@@ -1,4 +1,4 @@
-"""A provider for tests: what was asked for lies in ``outbox``, as mail does in Django's.
+"""A provider for tests: calls are kept in ``outbox``, like mail in Django's test runner.
 
 ::
 
@@ -13,9 +13,9 @@ import itertools
 from dataclasses import dataclass
 from decimal import Decimal
 
+from ..choices import Channel
 from ..codes import draw_code
 from ..exceptions import ProviderRefused
-from ..words import Channel
 from .base import Answer, StandIn
 
 
@@ -29,14 +29,14 @@ class Delivery:
     code: str
 
 
-#: Everything asked for in this process, the latest last. Clear it between tests.
+#: All calls and SMS of this process, the latest last. Clear it between tests.
 outbox: list[Delivery] = []
 
 _ids = itertools.count(1)
 
 
 class LocMemProvider(StandIn):
-    """Behaves as mobilgroup does with its default options, but for the telephone."""
+    """Behaves like mobilgroup with its default options, without a telephone."""
 
     own_code_channels = frozenset({Channel.VOICE})
 
@@ -45,15 +45,15 @@ class LocMemProvider(StandIn):
         self.error_code = error_code
 
     def flash_call(self, number: str, *, length: int, code: str = "") -> Answer:
-        """Draw the code as the provider would, and keep it in the outbox."""
+        """Draw a code as the provider would, and add the call to the outbox."""
         return self._deliver(Channel.FLASH_CALL, number, code=draw_code(length))
 
     def voice(self, number: str, *, code: str = "") -> Answer:
-        """Keep the code that would be spoken."""
+        """Add a call with the spoken code to the outbox."""
         return self._deliver(Channel.VOICE, number, code=code)
 
     def sms(self, number: str, *, call_id: str = "", code: str = "") -> Answer:
-        """Repeat the code of the call that ``call_id`` names."""
+        """Add an SMS with the code of the call ``call_id`` to the outbox."""
         call = next((call for call in outbox if call.id == call_id), None)
         if call is None:
             raise ProviderRefused("unknown_request")

@@ -1,6 +1,6 @@
-"""The API «Авторизация по звонку / Flash-Call» of mobilgroup.ru: our words, their JSON.
+"""The API «Авторизация по звонку / Flash-Call» of mobilgroup.ru.
 
-One endpoint and six requests, each with the values as strings, as its description writes them.
+It has one endpoint and six requests. All values are strings, as in the API description.
 """
 
 from __future__ import annotations
@@ -17,29 +17,29 @@ from django.core.checks import CheckMessage
 from django.core.checks import Error as CheckError
 from django.views.decorators.debug import sensitive_variables
 
+from ..choices import Channel
 from ..codes import SPOKEN_LENGTH, is_code
 from ..exceptions import OutcomeUnknown, ProviderRefused
-from ..spelling import word
-from ..words import Channel
+from ..text import word
 from .base import Answer, BaseProvider, Secret
 from .http import Wire
 
 URL = "https://voice.mobilgroup.ru/api/voice-password/send/"
 
-#: The description writes numbers without a plus; none is the provider's choice.
+#: A number without a plus, as in the API description; empty for a number of the provider's.
 ANI = re.compile(r"[0-9]{0,15}")
 
 PRICE = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 
 
 class MobilgroupProvider(BaseProvider):
-    """Calls through mobilgroup, or through whoever answers at ``url`` in the same way.
+    """Calls through mobilgroup, or through a service with the same API at ``url``.
 
-    ``auth``: where the key goes, ``"header"`` or ``"body"``. ``voice_code``: what a voice speaks,
-    ``"own"`` (a code we draw) or ``"caller"`` (the last digits of the calling number).
-    ``repeat``: say it twice. ``ani``: a registered number of yours to call from, for voice.
-    ``flash_code``: ask for flash calls from a number that ends in our code (not documented, seen
-    with other clients; if the answer names a code, that one counts).
+    ``auth`` is where the key is sent, ``"header"`` or ``"body"``. ``voice_code`` is what a voice
+    call speaks: ``"own"`` (a code that we draw) or ``"caller"`` (the last digits of the calling
+    number). ``repeat`` speaks the code twice. ``ani`` is a registered number of yours that voice
+    calls come from. ``flash_code`` requests flash calls from a number that ends in our code. It is
+    not in the API description but used by other clients. A code in the answer takes precedence.
     """
 
     def __init__(
@@ -74,40 +74,41 @@ class MobilgroupProvider(BaseProvider):
 
     @property
     def deadline(self) -> timedelta:
-        """Wait twice as long as the wire does before an answer is given up."""
+        """The time after which no answer will arrive: twice the total, at least a minute."""
         return max(super().deadline, 2 * self.wire.total_timeout)
 
     @sensitive_variables()
     def flash_call(self, number: str, *, length: int, code: str = "") -> Answer:
-        """Call silently; the answer names the last ``length`` digits of the calling number."""
-        asked: dict[str, Any] = {"number": number.removeprefix("+"), "capacity": str(length)}
+        """Place a flash call. The answer has the last ``length`` digits of the calling number."""
+        payload: dict[str, Any] = {"number": number.removeprefix("+"), "capacity": str(length)}
         if code:
-            asked["flashcall"] = {"code": code}
-        reply = self._ask(asked, number=number)
-        return _answer(reply, code=_read_code(reply, length=length) or code or _no_code())
+            payload["flashcall"] = {"code": code}
+        reply = self._ask(payload, number=number)
+        answered = _read_code(reply, length=length)
+        return _answer(reply, code=_require_code(answered or code))
 
     @sensitive_variables()
     def voice(self, number: str, *, code: str = "") -> Answer:
-        """Call and speak ``code``, else the last four digits of the calling number."""
+        """Place a voice call that speaks ``code``, or else the last four digits of the caller."""
         spoken = {"code": code, "repeat": "1" if self.repeat else "", "ani": self.ani}
         voice = {key: value for key, value in spoken.items() if value}
-        asked = {"number": number.removeprefix("+"), "voice": voice if code else {}}
-        reply = self._ask(asked, number=number)
-        said = _read_code(reply, length=SPOKEN_LENGTH)
-        if code and said not in ("", code):
-            raise OutcomeUnknown("the voice spoke another code than ours")
-        return _answer(reply, code=said or code or _no_code())
+        payload = {"number": number.removeprefix("+"), "voice": voice if code else {}}
+        reply = self._ask(payload, number=number)
+        answered = _read_code(reply, length=SPOKEN_LENGTH)
+        if code and answered not in ("", code):
+            raise OutcomeUnknown("the answer has another code than ours")
+        return _answer(reply, code=_require_code(answered or code))
 
     @sensitive_variables()
     def sms(self, number: str, *, call_id: str = "", code: str = "") -> Answer:
-        """Send the code of the call ``call_id``; the answer need not repeat it."""
+        """Send the code of the call ``call_id`` by SMS. The answer need not contain the code."""
         reply = self._ask({"sms": {"id": call_id}}, number="")
         if str(reply.get("number") or number).removeprefix("+") != number.removeprefix("+"):
             raise OutcomeUnknown("the answer is about another number")
         return _answer(reply, code="")
 
     def check(self) -> list[CheckMessage]:
-        """Name the options that the provider cannot work with."""
+        """Return an error for each invalid option."""
         faults = {
             "api_key": not _is_header(self.api_key),
             "url": urlsplit(self.url).scheme not in ("http", "https"),
@@ -122,9 +123,9 @@ class MobilgroupProvider(BaseProvider):
         }
         return [
             CheckError(
-                f"FLASHCALL['OPTIONS']['{option}'] is missing or not one of its values.",
-                hint="The README lists the options of mobilgroup; the key is in your account "
-                "under «Настройки» => «API».",
+                f"FLASHCALL['OPTIONS']['{option}'] is missing or invalid.",
+                hint="The settings reference lists the options. The API key is in your account at "
+                "the provider, under «Настройки» => «API».",
                 id="django_flashcall.E011",
             )
             for option, is_wrong in faults.items()
@@ -132,34 +133,33 @@ class MobilgroupProvider(BaseProvider):
         ]
 
     def check_deploy(self) -> list[CheckMessage]:
-        """Ask for TLS: key and numbers travel in each request."""
+        """Return an error if the URL is not https."""
         if urlsplit(self.url).scheme == "https":
             return []
         return [
             CheckError(
-                "FLASHCALL['OPTIONS']['url'] is not https: the key and the visitors' numbers "
-                "would travel in the clear.",
+                "FLASHCALL['OPTIONS']['url'] is not https, so the API key and the numbers of "
+                "visitors are sent without encryption.",
                 hint=f"Use {URL}.",
                 id="django_flashcall.E012",
             )
         ]
 
-    @sensitive_variables()
-    def _ask(self, asked: dict[str, Any], *, number: str) -> dict[str, Any]:
+    def _ask(self, payload: dict[str, Any], *, number: str) -> dict[str, Any]:
         headers = {}
         if self.auth == "header":
             headers["Authorization"] = self.api_key
         else:
-            asked["security"] = {"apiKey": self.api_key}
-        body = self.wire.post(self.url, asked, headers=headers)
+            payload["security"] = {"apiKey": self.api_key}
+        body = self.wire.post(self.url, payload, headers=headers)
         return read_reply(body, number=number.removeprefix("+"))
 
 
 def read_reply(body: bytes, *, number: str) -> dict[str, Any]:
-    """Read an answer to a request for ``number`` (digits, empty for an SMS).
+    """Parse the answer to a request for ``number`` (digits, empty for an SMS).
 
-    Raises ``ProviderRefused`` for the errors of the API, whatever the HTTP status was, and
-    ``OutcomeUnknown`` for everything that is no answer of this API to this request.
+    Raises ``ProviderRefused`` for an error of the API, whatever the HTTP status, and
+    ``OutcomeUnknown`` for anything that is not an answer of this API to this request.
     """
     reply = _read_json(body)
     if reply.get("result") == "error":
@@ -185,7 +185,7 @@ def _read_json(body: bytes) -> dict[str, Any]:
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len({key for key, _ in pairs}) < len(pairs):
-        raise ValueError("a key stands twice")
+        raise ValueError("a key is repeated")
     return dict(pairs)
 
 
@@ -198,9 +198,9 @@ def _answer(reply: dict[str, Any], *, code: str) -> Answer:
 
 
 def _read_code(reply: dict[str, Any], *, length: int) -> str:
-    """Return the code of the answer, empty if it names none.
+    """Return the code in the answer, empty if there is none.
 
-    A number instead of a text has lost its leading zeros, and gets them back.
+    A JSON number has lost its leading zeros, which are restored.
     """
     code = reply.get("code", "")
     if isinstance(code, int) and not isinstance(code, bool):
@@ -208,16 +208,18 @@ def _read_code(reply: dict[str, Any], *, length: int) -> str:
     if code in ("", None):
         return ""
     if not is_code(code, length=length):
-        raise OutcomeUnknown("the code of the answer has another shape")
+        raise OutcomeUnknown("the code in the answer is malformed")
     return str(code)
 
 
-def _no_code() -> NoReturn:
-    raise OutcomeUnknown("the answer has no code")
+def _require_code(code: str) -> str:
+    if not code:
+        raise OutcomeUnknown("the answer has no code")
+    return code
 
 
 def _read_price(price: Any) -> Decimal | None:
-    # Decimal alone would also read 1_000, Infinity and Arabic digits.
+    # Decimal alone would also accept 1_000, Infinity and Arabic digits.
     text = str(price)
     return Decimal(text) if PRICE.fullmatch(text) else None
 

@@ -1,4 +1,4 @@
-"""Link the numbers that users have already, after a look at what there is."""
+"""Report the numbers that users already have, and link them."""
 
 from __future__ import annotations
 
@@ -10,39 +10,39 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from django_flashcall.adoption import Claim, Finding, link, survey
 from django_flashcall.conf import get_settings
+from django_flashcall.operations.adoption import Claim, Finding, link, survey
 from django_flashcall.phone import mask
 
 
 class Command(BaseCommand):
-    """Reports what stands in ``USER_PHONE_FIELD``; with ``--apply`` it links what can be."""
+    """Reports the numbers in ``USER_PHONE_FIELD``; with ``--apply``, links them to their users."""
 
     help = (
-        "Reports what users have in USER_PHONE_FIELD, and with --apply links each number that "
-        "exactly one of them has. It may be repeated at any time."
+        "Reports the numbers in USER_PHONE_FIELD. With --apply, links each number that exactly one "
+        "user has. It can be repeated at any time."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Take what to write, and where."""
-        parser.add_argument("--apply", action="store_true", help="link them, not only report")
+        """Add the options."""
+        parser.add_argument("--apply", action="store_true", help="link the numbers, too")
         parser.add_argument(
             "--report",
             type=Path,
-            help="a CSV file, written anew, for the users whose number is not linked",
+            help="a CSV file to write, with the users whose number is not linked",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Go through all users, and count."""
+        """Report all users, and link their numbers with ``--apply``."""
         if not get_settings().USER_PHONE_FIELD:
-            raise CommandError("Name the users' field in FLASHCALL['USER_PHONE_FIELD'] first.")
+            raise CommandError("Set FLASHCALL['USER_PHONE_FIELD'] to the users' field first.")
         claims = link(survey()) if options["apply"] else survey()
         counts = self._count(claims, report=options["report"])
         for finding in Finding:
             self.stdout.write(f"{counts[finding]:>9} {finding.label} ({finding})")
         if counts[Finding.LINK]:
             self.stdout.write(
-                "Linked." if options["apply"] else "Nothing was changed: see --apply."
+                "Linked." if options["apply"] else "Nothing was changed. Use --apply to link."
             )
 
     def _count(self, claims: Iterable[Claim], *, report: Path | None) -> Counter[Finding]:
@@ -59,7 +59,7 @@ class Command(BaseCommand):
 
 def _reported(claim: Claim, rows: Any) -> Finding:
     if claim.finding not in (Finding.LINK, Finding.KNOWN):
-        # A leading + would be a formula to a spreadsheet.
+        # A leading plus would begin a formula in a spreadsheet.
         number = mask(claim.number).removeprefix("+")
         rows.writerow([claim.user, claim.finding, number])
     return claim.finding

@@ -1,4 +1,4 @@
-"""Write the price list to a CSV file, or read it from one."""
+"""Export the price list to a CSV file, or import it from one."""
 
 from __future__ import annotations
 
@@ -7,24 +7,35 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from django_flashcall.pricelist import PriceListError, read_prices, save_prices, write_prices
+from django_flashcall.operations.pricelist import (
+    PriceListError,
+    read_prices,
+    save_prices,
+    write_prices,
+)
 
 
 class Command(BaseCommand):
-    """Exports the price list, or imports one: all of it, or nothing."""
+    """Exports the price list, or imports one, all rows or none."""
 
-    help = "Writes the price list to a CSV file, or reads it from one, all or nothing."
+    help = "Exports the price list to a CSV file, or imports it from one, all rows or none."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Take which way, and which file."""
-        way = parser.add_mutually_exclusive_group(required=True)
-        way.add_argument("--export", type=Path, metavar="FILE", help="write the list to this file")
-        way.add_argument(
-            "--import", type=Path, metavar="FILE", dest="source", help="read it from this file"
+        """Add the options."""
+        action = parser.add_mutually_exclusive_group(required=True)
+        action.add_argument(
+            "--export", type=Path, metavar="FILE", help="write the list to this file"
+        )
+        action.add_argument(
+            "--import",
+            type=Path,
+            metavar="FILE",
+            dest="source",
+            help="read the list from this file",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Write or read."""
+        """Export or import."""
         try:
             if options["export"]:
                 self._write(options["export"])
@@ -42,5 +53,5 @@ class Command(BaseCommand):
             try:
                 prices = read_prices(file)
             except PriceListError as error:
-                raise CommandError(f"Nothing was read.\n{error}") from error
+                raise CommandError(f"Nothing was imported.\n{error}") from error
         self.stdout.write(f"{len(save_prices(prices))} prices read.")

@@ -1,4 +1,4 @@
-"""Delete personal data that is old enough."""
+"""Delete old personal data."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
-from django_flashcall.purging import purge
+from django_flashcall.operations.purging import purge
 
 
 class Command(BaseCommand):
-    """Forgets what is older than ``KEEP``; safe at any time, several at once, and to be killed."""
+    """Deletes what is older than ``KEEP``. It is safe at any time, in parallel, and to kill."""
 
     help = (
-        "Deletes verifications with their attempts, and numbers that are nobody's, once "
-        "FLASHCALL['KEEP'] has passed over them. Run it daily, from cron."
+        "Deletes verifications with their attempts, and unowned numbers, that are older than "
+        "FLASHCALL['KEEP']. Run it daily from cron."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Purge, and say how much is gone."""
-        gone = purge(now=timezone.now())
+        """Purge, and report how many rows were deleted."""
+        purged = purge(now=timezone.now())
         self.stdout.write(
-            f"Deleted: {gone.verifications} verifications, {gone.phones} numbers, "
-            f"{gone.hours} hours of blocks."
+            f"Deleted: {purged.verifications} verifications, {purged.phones} numbers, "
+            f"{purged.hours} hours of blocks."
         )

@@ -1,4 +1,4 @@
-"""Mark calls whose answer will not come any more, and look whether calls still come through."""
+"""Mark attempts whose answer was lost, and watch the conversion."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
-from django_flashcall.reports import watch_conversion
+from django_flashcall.operations.conversion import watch_conversion
 from django_flashcall.services import sweep_attempts
 
 
 class Command(BaseCommand):
-    """Turns attempts that a killed process left behind into *unknown*; safe at any time."""
+    """Sets attempts of killed processes to *unknown*. It is safe at any time."""
 
-    help = "Marks calls as unknown whose answer will not come any more. Run it from cron."
+    help = "Sets attempts to unknown whose answer will not arrive any more. Run it from cron."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Sweep, and say how many there were."""
+        """Sweep, and report how many attempts there were."""
         self.stdout.write(f"{sweep_attempts()} attempts are now unknown.")
         watch_conversion(now=timezone.now())

@@ -12,10 +12,10 @@ from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from django_flashcall.choices import Channel
 from django_flashcall.models import Price
 from django_flashcall.simulator.protocol import api_key
 from django_flashcall.simulator.server import SimulatorServer
-from django_flashcall.words import Channel
 
 HOST = "127.0.0.1"
 

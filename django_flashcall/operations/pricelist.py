@@ -1,4 +1,4 @@
-"""The price list as a CSV file: written for spreadsheets, and read back all or not at all."""
+"""Export the price list as a CSV file for spreadsheets, and import it, all rows or none."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from .clock import stored_time
-from .models import Price
+from ..clock import stored_time
+from ..models import Price
 
 COLUMNS = ["prefix", "channel", "amount", "allowed", "valid_from"]
 
@@ -25,7 +25,7 @@ WORDS = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0":
 
 
 class PriceListError(ValueError):
-    """The file is no price list; each of ``problems`` names its line."""
+    """The file is not a price list. Each of ``problems`` names a line."""
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))
@@ -33,24 +33,24 @@ class PriceListError(ValueError):
 
 
 def write_prices(file: TextIO) -> int:
-    """Write the whole list to ``file``, and return how many rows it has."""
+    """Write the whole list to ``file``, and return the number of rows."""
     rows = csv.writer(file)
     rows.writerow(COLUMNS)
     prices = list(Price.objects.all())
     for price in prices:
         allowed = "yes" if price.allowed else "no"
         amount = "" if price.amount is None else f"{price.amount.normalize():f}"
-        # SECURITY: without its plus, which would be a formula to a spreadsheet.
+        # SECURITY: without the plus sign, which would begin a formula in a spreadsheet.
         prefix = price.prefix.removeprefix("+")
         rows.writerow([prefix, price.channel, amount, allowed, price.valid_from.isoformat()])
     return len(prices)
 
 
 def read_prices(file: TextIO) -> list[Price]:
-    """Read rows as ``write_prices`` writes them; raise ``PriceListError`` with every wrong line.
+    """Read rows as ``write_prices()`` writes them; raise ``PriceListError`` with every wrong line.
 
-    ``;`` may part the columns, ``,`` the decimals, a prefix may have its plus. Without a time, or
-    without a day, a row is valid from midnight, or from now.
+    Columns may be separated by ``;``, decimals by ``,``, and a prefix may begin with a plus. A day
+    without a time means midnight. A row without a day is valid from now.
     """
     text = file.read().removeprefix("\ufeff")
     head = text.partition("\n")[0]
@@ -82,7 +82,7 @@ def read_prices(file: TextIO) -> list[Price]:
 
 @transaction.atomic
 def save_prices(prices: Iterable[Price]) -> list[Price]:
-    """Save all ``prices``, in the place of the rows of the same prefix, channel and time."""
+    """Save all ``prices``, replacing rows of the same prefix, channel and time."""
     return [_save(price) for price in prices]
 
 
@@ -112,10 +112,10 @@ def _whole(rows: csv.DictReader[str]) -> Iterator[dict[str, str]]:
 
 def _read_row(row: dict[str, str], *, now: datetime) -> Price:
     if None in row or None in row.values():
-        raise ValueError(_("it has not as many columns as the first line"))
+        raise ValueError(_("it does not have as many columns as the first line"))
     cells = {name: (cell or "").strip() for name, cell in row.items()}
     if not (cells["amount"] or cells.get("allowed")):
-        raise ValueError(_("it has no amount, and does not say whether calls are allowed"))
+        raise ValueError(_("it has neither an amount nor a value for “allowed”"))
     digits = cells["prefix"].removeprefix("+")
     price = Price(
         prefix=f"+{digits}" if cells["prefix"] else "",
@@ -132,7 +132,7 @@ def _read_amount(cell: str) -> Decimal | None:
     if not cell:
         return None
     if not AMOUNT.fullmatch(cell):
-        raise ValueError(_("“%s” is no amount; write 0.35") % cell)
+        raise ValueError(_("“%s” is not an amount; write 0.35") % cell)
     return Decimal(cell.replace(",", "."))
 
 
@@ -148,14 +148,14 @@ def _read_day(cell: str) -> datetime | None:
     try:
         moment = datetime.fromisoformat(cell)
     except ValueError as error:
-        raise ValueError(_("“%s” is no day; write 2026-12-31") % cell) from error
+        raise ValueError(_("“%s” is not a day; write 2026-12-31") % cell) from error
     return stored_time(moment)
 
 
 def _refuse_again(price: Price, *, seen: set[tuple[Any, ...]]) -> None:
     key = (price.prefix, price.channel, price.valid_from)
     if key in seen:
-        raise ValueError(_("this prefix, channel and day stood in an earlier line"))
+        raise ValueError(_("an earlier line has the same prefix, channel and day"))
     seen.add(key)
 
 

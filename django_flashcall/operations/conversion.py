@@ -1,4 +1,4 @@
-"""What the record says as a whole: read within bounded ranges, by commands and never by a page."""
+"""Conversion: how many verifications are approved. Read by commands, never by a page."""
 
 from __future__ import annotations
 
@@ -6,30 +6,30 @@ from datetime import datetime, timedelta
 
 from django.db.models import Count, Q
 
-from . import alarms
-from .clock import hour_of
-from .models import Usage, Verification
-from .words import Alarm, VerificationStatus
+from .. import alarms
+from ..choices import Alarm, VerificationStatus
+from ..clock import HOUR, WEEK, hour_of
+from ..models import Usage, Verification
 
-HOUR = timedelta(hours=1)
-WEEK = timedelta(days=7)
+#: With fewer verifications in an hour, no alarm sounds.
+MIN_SAMPLE = 30
 
-#: Fewer verifications of an hour say nothing.
-ENOUGH = 30
+#: Verifications younger than this may still be approved.
+OPEN_FOR = timedelta(minutes=10)
 
-#: The scope under which the hours stand in which the alarm sounded.
-SOUNDED = "conversion"
+#: The scope of the ``Usage`` rows that mark the hours in which the alarm sounded.
+ALARM_SCOPE = "conversion"
 
 
 def watch_conversion(*, now: datetime) -> None:
-    """Sound the alarm if the last hour approved half as many verifications as the week, or fewer.
+    """Sound an alarm if the last hour's share of approved verifications is half the week's or less.
 
-    Those that began within ten minutes are still open, and are left out.
+    Verifications that may still be approved are left out.
     """
-    until = now - timedelta(minutes=10)
+    until = now - OPEN_FOR
     count, approved = _approved(since=until - HOUR, until=until)
     of_week, approved_of_week = _approved(since=until - WEEK, until=until - HOUR)
-    if count < ENOUGH or not of_week:
+    if count < MIN_SAMPLE or not of_week:
         return
     # approved / count <= approved_of_week / of_week / 2, without rounding
     if approved_of_week and 2 * approved * of_week <= approved_of_week * count:
@@ -39,8 +39,8 @@ def watch_conversion(*, now: datetime) -> None:
 
 
 def _is_first(*, now: datetime) -> bool:
-    """Tell whether the alarm has not sounded this hour: cron's processes forget, the row stays."""
-    _row, is_new = Usage.objects.get_or_create(scope=SOUNDED, since=hour_of(now))
+    """Return whether the alarm has not sounded this hour; a row remembers it for the next job."""
+    _row, is_new = Usage.objects.get_or_create(scope=ALARM_SCOPE, since=hour_of(now))
     return is_new
 
 

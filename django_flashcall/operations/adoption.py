@@ -1,7 +1,7 @@
-"""Adopting the numbers that a site's users have already: who gets a link, who does not, and why.
+"""Adopt the numbers that a site's users already have in ``USER_PHONE_FIELD``.
 
-Users are read as a stream, and what they have is kept in a file meanwhile: sites with a million
-users have them on small machines too.
+Users are read in batches, and their numbers are sorted in a temporary file, so that a small machine
+can process a million users.
 """
 
 from __future__ import annotations
@@ -16,27 +16,26 @@ from typing import Any, TypeVar
 
 from django.contrib.auth import get_user_model
 from django.db.models import TextChoices
-from django.views.decorators.debug import sensitive_variables
 
-from .conf import get_settings
-from .exceptions import NumberRefused
-from .models import Phone
-from .phone import parse_number
-from .transactions import in_own_transaction
+from ..conf import get_settings
+from ..exceptions import NumberRefused
+from ..models import Phone
+from ..phone import parse_number
+from ..transactions import in_own_transaction
 
 T = TypeVar("T")
 
-#: So many users are read, and so many numbers compared and written, at a time.
+#: At most this many users are read, or numbers written, at a time.
 BATCH = 500
 
 
 class Finding(TextChoices):
-    """What becomes of the number of one user."""
+    """What happens to the number of one user."""
 
     LINK = "link", "to be linked"
     KNOWN = "known", "linked already"
     TAKEN = "taken", "linked to another user"
-    RELEASED = "released", "given up by another user"
+    RELEASED = "released", "released by another user"
     DUPLICATE = "duplicate", "claimed by several users"
     BLANK = "blank", "left empty"
     UNREADABLE = "unreadable", "not readable as a number"
@@ -45,7 +44,7 @@ class Finding(TextChoices):
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """What one user's field says, and what is to be thought of it; ``user`` is a primary key."""
+    """The number in one user's field, and what happens to it. ``user`` is a primary key."""
 
     user: Any
     number: str = field(default="", repr=False)
@@ -53,23 +52,25 @@ class Claim:
 
 
 def survey() -> Iterator[Claim]:
-    """Judge what every user has in ``USER_PHONE_FIELD``, and change nothing."""
-    with closing(sqlite3.connect("")) as notes:  # a temporary file, gone when it is closed
-        notes.execute("CREATE TABLE claim (number TEXT, user TEXT)")
+    """Yield a claim for the ``USER_PHONE_FIELD`` of every user, and change nothing."""
+    with closing(sqlite3.connect("")) as claims_file:  # temporary
+        claims_file.execute("CREATE TABLE claim (number TEXT, user TEXT)")
         for users in _users():
             claims = [_read(pk, text) for pk, text in users]
             readable = [claim for claim in claims if claim.finding == Finding.LINK]
             rows = ((claim.number, str(claim.user)) for claim in readable)
-            notes.executemany("INSERT INTO claim VALUES (?, ?)", rows)
+            claims_file.executemany("INSERT INTO claim VALUES (?, ?)", rows)
             yield from (claim for claim in claims if claim.finding != Finding.LINK)
-        claims_by_number = notes.execute("SELECT number, user FROM claim ORDER BY number, rowid")
+        claims_by_number = claims_file.execute(
+            "SELECT number, user FROM claim ORDER BY number, rowid"
+        )
         yield from _compare(claims_by_number)
 
 
 def link(claims: Iterable[Claim]) -> Iterator[Claim]:
-    """Link the numbers of those ``claims`` that are to be linked, and pass all of them on.
+    """Link the numbers of the ``claims`` that can be linked, and yield all claims.
 
-    Nothing is proved by that: ``verified_at`` stays empty.
+    A link is no proof: ``verified_at`` stays empty.
     """
     for batch in _batches(claims):
         free = {claim.number: claim.user for claim in batch if claim.finding == Finding.LINK}
@@ -80,9 +81,9 @@ def link(claims: Iterable[Claim]) -> Iterator[Claim]:
 
 
 def _users() -> Iterator[list[tuple[Any, Any]]]:
-    """Return keys and fields of all users in batches, each by a query of its own.
+    """Yield the primary keys and fields of all users in batches, one query each.
 
-    A cursor would hold them all in memory on MariaDB, and a snapshot open on PostgreSQL.
+    A cursor would keep all users in memory on MariaDB, and a snapshot open on PostgreSQL.
     """
     users = get_user_model()._default_manager.order_by("pk")
     rows: Any = users.values_list("pk", get_settings().USER_PHONE_FIELD)
@@ -92,7 +93,6 @@ def _users() -> Iterator[list[tuple[Any, Any]]]:
         batch = list(rows.filter(pk__gt=batch[-1][0])[:BATCH])
 
 
-@sensitive_variables()
 def _read(pk: Any, text: Any) -> Claim:
     if not str(text or "").strip():
         return Claim(user=pk, finding=Finding.BLANK)
@@ -104,7 +104,7 @@ def _read(pk: Any, text: Any) -> Claim:
 
 
 def _compare(rows: Iterable[tuple[str, str]]) -> Iterator[Claim]:
-    """Compare claims, sorted by number, with each other and with the numbers that we know."""
+    """Compare claims, sorted by number, with each other and with the known numbers."""
     to_key = get_user_model()._meta.pk.to_python
     claimed = (
         (number, [to_key(user) for _, user in group])
@@ -126,17 +126,16 @@ def _judge(user: Any, *, others: int, phone: Phone | None) -> Finding:
         return Finding.DUPLICATE
     if phone is None:
         return Finding.LINK
-    if phone.changed_hands:
+    if phone.lost_user:
         return Finding.RELEASED
     return Finding.LINK if phone.user_id is None else Finding.TAKEN
 
 
-@sensitive_variables()
 @in_own_transaction(Phone)
 def _write(users: dict[str, Any]) -> set[str]:
-    """Link each number to its user, unless one of them is gone or has another by now.
+    """Link each number to its user, and return the numbers that were linked.
 
-    Returns the numbers that were linked.
+    A user who was deleted, or a number that has another user by now, is skipped.
     """
     kept = get_user_model()._default_manager.filter(pk__in=users.values()).select_for_update()
     keys = set(kept.values_list("pk", flat=True))
@@ -144,7 +143,7 @@ def _write(users: dict[str, Any]) -> set[str]:
     new = [Phone(number=number, user_id=user) for number, user in wanted.items()]
     Phone.objects.bulk_create(new, ignore_conflicts=True)
     these = Phone.objects.filter(number__in=wanted)
-    # SECURITY: a number that was somebody's before is not given to who only typed it.
+    # SECURITY: a number that lost its user is not linked to a user who only entered it.
     for phone in these.filter(user=None, verified_at=None, released_at=None):
         these.filter(pk=phone.pk, user=None).update(user=wanted[phone.number])
     owners = these.values_list("number", "user_id")

@@ -1,4 +1,4 @@
-"""The words that models, providers and forms all speak."""
+"""The choices that models, providers and forms share."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class Channel(TextChoices):
-    """How a code reaches the visitor, in the usual order of falling back."""
+    """How a code reaches the visitor, in the default order of fallback."""
 
     FLASH_CALL = "flash_call", _("flash call")
     VOICE = "voice", _("voice call")
@@ -15,7 +15,7 @@ class Channel(TextChoices):
 
 
 class Purpose(TextChoices):
-    """What a verification is for; a site may use words of its own beside these."""
+    """What a verification is for. A site may use purposes of its own as well."""
 
     LOGIN = "login", _("login")
     CONFIRM = "confirm", _("number confirmation")
@@ -25,9 +25,10 @@ class Purpose(TextChoices):
 
 
 class VerificationStatus(TextChoices):
-    """What is stored of a verification; *expired* and *exhausted* are derived.
+    """The stored status of a verification; *expired* and *exhausted* are derived.
 
-    A stored "failed" would kill a right check that runs beside the last wrong one.
+    A stored "failed" would refuse a right code that is checked at the same time as the last wrong
+    one.
     """
 
     PENDING = "pending", _("pending")
@@ -36,7 +37,7 @@ class VerificationStatus(TextChoices):
 
 
 class AttemptStatus(TextChoices):
-    """What is known of one call or SMS."""
+    """What is known about one call or SMS."""
 
     REQUESTED = "requested", _("requested")
     ACCEPTED = "accepted", _("accepted")
@@ -45,10 +46,10 @@ class AttemptStatus(TextChoices):
 
 
 class ErrorCode(TextChoices):
-    """Why a provider refuses.
+    """Why a provider refuses a call.
 
-    The first eight stand in the provider's API description, the next two were seen by other
-    clients of the platform, the last is ours: nobody was reached, so nothing was asked.
+    The first eight are listed in the provider's API description. Other clients of the platform
+    have seen the next two. The last one is our own: the request was not sent.
     """
 
     UNKNOWN_REQUEST = "unknown_request", _("the provider did not understand the request")
@@ -65,7 +66,7 @@ class ErrorCode(TextChoices):
 
 
 class Alarm(TextChoices):
-    """What the operator hears of; the first four are error codes of the provider."""
+    """What operators are alerted to. The first four are error codes of the provider."""
 
     NOT_ENOUGH_MONEY = ErrorCode.NOT_ENOUGH_MONEY.value
     AUTHORISATION_FAILED = ErrorCode.AUTHORISATION_FAILED.value
@@ -79,15 +80,15 @@ class Alarm(TextChoices):
 
 
 class Verdict(TextChoices):
-    """What ``FLASHCALL["BEFORE_CALL"]`` may answer."""
+    """What the hook in ``FLASHCALL["BEFORE_CALL"]`` returns."""
 
     ALLOW = "allow"
     DENY = "deny"
     CHALLENGE = "challenge"
 
 
-#: The visitor can mend these by giving another number; the others are for the operator.
-ERRORS_OF_THE_NUMBER = frozenset(
+#: The visitor can correct these with another number. The others are for the operator.
+NUMBER_ERRORS = frozenset(
     {
         ErrorCode.NUMBER_IS_EMPTY,
         ErrorCode.NUMBER_NOT_VALID,
@@ -96,8 +97,8 @@ ERRORS_OF_THE_NUMBER = frozenset(
     }
 )
 
-#: No call gets through with these, whatever its number.
-ERRORS_OF_THE_ACCOUNT = frozenset(
+#: With these, the provider places no call at all.
+ACCOUNT_ERRORS = frozenset(
     {
         ErrorCode.AUTHORISATION_FAILED,
         ErrorCode.USER_DISABLED,

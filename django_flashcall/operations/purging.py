@@ -1,7 +1,7 @@
-"""Forgetting: personal data older than ``FLASHCALL["KEEP"]`` is deleted, a batch at a time.
+"""Purge: delete personal data older than ``FLASHCALL["KEEP"]``, one batch at a time.
 
-What is gone is gone from the reports, too; the sums of the site's days name nobody, and stay.
-Several may purge at once, and each may be killed at any time: the next one goes on.
+Deleted verifications no longer count in reports. The daily sums contain no personal data and stay.
+Several purges can run at once, and each can be killed at any time. The next one continues.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from functools import partial
 from django.db import IntegrityError
 from django.db.models import Model, QuerySet
 
-from .conf import get_settings
-from .models import Phone, Usage, Verification
-from .querysets import SHORTEST_KEEP, PhoneQuerySet
-from .transactions import in_own_transaction
+from ..conf import get_settings
+from ..models import Phone, Usage, Verification
+from ..querysets import MIN_KEEP, PhoneQuerySet
+from ..transactions import in_own_transaction
 
-#: So many rows are deleted in one transaction; visitors wait for none that they need.
+#: At most this many rows are deleted in one transaction. Visitors do not need these rows.
 BATCH = 500
 
 
 @dataclass(frozen=True, kw_only=True)
 class Purged:
-    """How many rows are gone; the attempts go with their verifications."""
+    """How many rows were deleted. Attempts are deleted with their verifications."""
 
     verifications: int
     phones: int
@@ -33,18 +33,18 @@ class Purged:
 
 
 def purge(*, now: datetime) -> Purged:
-    """Delete what ``KEEP`` has passed over: verifications, numbers of nobody, hours of blocks.
+    """Delete verifications, unowned numbers and hours of blocks that are older than ``KEEP``.
 
-    A number stays while it is somebody's, blocked, called, or named by a row of the site's own, and
-    where ``USER_PHONE_FIELD`` is in use, once it was proved.
+    Numbers are kept that have a user, are blocked, were called recently, or are referred to by a
+    table of the site. With ``USER_PHONE_FIELD``, numbers that were ever proved are kept as well.
     """
     config = get_settings()
-    # SECURITY: whatever the settings say, what limits count stays.
-    before = now - max(config.KEEP, SHORTEST_KEEP)
+    # SECURITY: what the limits count is kept, whatever the settings say.
+    before = now - max(config.KEEP, MIN_KEEP)
     verifications = Verification.objects.filter(created_at__lt=before)
     phones = Phone.objects.forgettable(before=before)
     if config.USER_PHONE_FIELD:
-        # SECURITY: that it changed hands keeps others' accounts shut for who has it now.
+        # SECURITY: a number that lost its user must not log in to accounts that list it.
         phones = phones.filter(verified_at=None, released_at=None)
     hours = Usage.objects.exclude(scope="").filter(since__lt=before)
     return Purged(
@@ -59,7 +59,7 @@ def _delete_all(rows: QuerySet[Model], *, delete: Callable[[list[int]], int]) ->
 
 
 def _batches(rows: QuerySet[Model]) -> Iterator[list[int]]:
-    """Return the keys of ``rows``, the oldest first; rows that were kept do not come again."""
+    """Yield the keys of ``rows`` in batches, the oldest first, each row once."""
     keys = rows.order_by("pk").values_list("pk", flat=True)
     last = 0
     while batch := list(keys.filter(pk__gt=last)[:BATCH]):
@@ -68,7 +68,7 @@ def _batches(rows: QuerySet[Model]) -> Iterator[list[int]]:
 
 
 def _delete_most(batch: list[int], *, delete: Callable[[list[int]], int]) -> int:
-    """Delete a batch, but for the rows that one of the site's own protects."""
+    """Delete a batch, except rows that a table of the site protects."""
     try:
         return delete(batch)
     except IntegrityError:
@@ -81,7 +81,7 @@ def _delete_most(batch: list[int], *, delete: Callable[[list[int]], int]) -> int
 @in_own_transaction(Verification)
 def _delete_verifications(batch: list[int]) -> int:
     old = Verification.objects.filter(pk__in=batch)
-    # Written before ``delete()`` looks for what goes with them: SQLite wants that.
+    # On SQLite, a transaction must write before it reads, as ``delete()`` does.
     old.update(address=None)
     _, deleted = old.delete()
     return deleted.get(Verification._meta.label, 0)

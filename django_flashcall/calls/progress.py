@@ -1,0 +1,117 @@
+"""Progress: what a visitor can do next with a verification, as a value. Nothing is written here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from math import ceil
+
+from ..choices import AttemptStatus, Channel
+from ..clock import HOUR
+from ..limits.number import checks_free_at, free_at
+from ..models import Verification, VerificationAttempt
+from .channels import available_channels, starting_channels
+from .claims import MIN_TIME_LEFT
+
+#: In these states the visitor may ask for a new verification: none of them logged them in. A
+#: pending one may have no channel left. An approved one was not used, as when a process died.
+RESTARTABLE = ("pending", "expired", "exhausted", "approved")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """How a verification stands at ``now``, and what can be done next.
+
+    ``state`` is that of ``Verification.state()``, and ``attempt`` the latest one. ``code_until`` is
+    when the last code expires, ``None`` if no code is expected. ``channels`` are the channels by
+    which another call is possible, each with the time from which it is. ``can_restart`` says that
+    this verification is over, and a new one can begin. ``retry_at`` is when the next call, or the
+    new verification, is possible.
+    """
+
+    state: str
+    attempt: VerificationAttempt
+    code_until: datetime | None
+    channels: Mapping[Channel, datetime]
+    can_restart: bool
+    retry_at: datetime
+    now: datetime
+
+    @property
+    def expects_code(self) -> bool:
+        """Whether a code can be entered."""
+        return self.code_until is not None
+
+    @property
+    def has_other_channel(self) -> bool:
+        """Whether another channel than the latest one is possible."""
+        return any(channel != self.attempt.channel for channel in self.channels)
+
+    @property
+    def must_wait(self) -> bool:
+        """Whether nothing can be requested yet."""
+        return self.retry_at > self.now
+
+    @property
+    def wait_seconds(self) -> int:
+        """How many seconds remain until ``retry_at``, rounded up."""
+        return ceil((self.retry_at - self.now).total_seconds())
+
+    @property
+    def is_soon(self) -> bool:
+        """Whether ``retry_at`` is at most one hour away."""
+        return self.retry_at - self.now <= HOUR
+
+
+def progress_of(
+    verification: Verification, *, attempts: Sequence[VerificationAttempt], now: datetime
+) -> Progress:
+    """Return the progress of ``verification``, whose ``attempts`` are given, the latest last."""
+    state = verification.state(now=now)
+    is_pending = state == "pending"
+    channels = _next_channels(verification, now=now) if is_pending else {}
+    code_until = _code_until(attempts, now=now) if is_pending else None
+    can_restart = state in RESTARTABLE and not (code_until or channels)
+    restart_at = _restart_at(verification, now=now) if can_restart else now
+    return Progress(
+        state=state,
+        attempt=attempts[-1],
+        code_until=code_until,
+        channels=channels,
+        can_restart=can_restart,
+        retry_at=min(channels.values(), default=restart_at),
+        now=now,
+    )
+
+
+def _next_channels(verification: Verification, *, now: datetime) -> dict[Channel, datetime]:
+    """Return the channels by which another call is possible in time, each with its time."""
+    if not verification.attempts_left:
+        return {}
+    times = free_at(
+        verification.phone,
+        channels=available_channels(verification),
+        now=now,
+        is_trusted=verification.is_trusted,
+    )
+    latest = verification.expires_at - MIN_TIME_LEFT
+    return {Channel(channel): at for channel, at in times.items() if at < latest}
+
+
+def _code_until(attempts: Iterable[VerificationAttempt], *, now: datetime) -> datetime | None:
+    """Return until when a code may be accepted that has arrived or can still arrive."""
+    may_arrive = (
+        attempt
+        for attempt in attempts
+        if attempt.is_live(now=now) or attempt.status == AttemptStatus.REQUESTED
+    )
+    return max((attempt.expires_at for attempt in may_arrive), default=None)
+
+
+def _restart_at(verification: Verification, *, now: datetime) -> datetime:
+    """Return when a new verification of the same number can begin."""
+    phone, is_trusted = verification.phone, verification.is_trusted
+    times = free_at(phone, channels=starting_channels(), now=now, is_trusted=is_trusted)
+    checks_at = checks_free_at(phone, now=now, is_trusted=is_trusted)
+    return max(min(times.values(), default=now), checks_at)

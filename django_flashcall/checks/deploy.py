@@ -1,0 +1,60 @@
+"""Checks that only run with ``check --deploy``.
+
+A check that requires ``DEBUG`` would stop the tests of every site: the test runner switches it off
+and runs all other checks.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.checks import CheckMessage, Warning
+from django.core.exceptions import ImproperlyConfigured
+
+from ..conf import FlashCallSettings, get_settings
+from ..phone import SUPPORTED_REGIONS
+from ..providers.base import load_provider
+from .databases import check_caches, check_sqlite
+
+
+def check_deploy(**kwargs: Any) -> list[CheckMessage]:
+    """Warn about settings that must not reach production."""
+    try:
+        config = get_settings()
+        messages = load_provider().check_deploy()
+    except (ImproperlyConfigured, AttributeError):
+        return []  # check_settings reports it
+    messages += _check_money(config)
+    messages += check_caches()
+    messages += check_sqlite()
+    if config.ALLOW_STAFF:
+        messages.append(
+            Warning(
+                "FLASHCALL['ALLOW_STAFF'] gives access to the admin for a code of a few digits.",
+                hint="Switch it off. Let staff log in with a password and a second factor.",
+                id="django_flashcall.W002",
+            )
+        )
+    return messages
+
+
+def _check_money(config: FlashCallSettings) -> list[CheckMessage]:
+    caps = ("DAILY_SPEND", "SITE_DAILY_ATTEMPTS")
+    unset = [key for key in caps if getattr(config, key) is None]
+    messages: list[CheckMessage] = [
+        Warning(
+            f"FLASHCALL[{key!r}] is not set, so daily calls are unlimited.",
+            hint="Set it to twice the value of a busy day. DAILY_SPEND needs a price per channel.",
+            id="django_flashcall.W006",
+        )
+        for key in unset
+    ]
+    if set(config.REGIONS) >= SUPPORTED_REGIONS:
+        messages.append(
+            Warning(
+                "FLASHCALL['REGIONS'] allows every country, and calls to some are very expensive.",
+                hint="List the regions that your visitors come from.",
+                id="django_flashcall.W008",
+            )
+        )
+    return messages

@@ -1,0 +1,155 @@
+"""Check ``FLASHCALL`` as a whole: what it names, and what its limits amount to."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from django.contrib.auth import get_backends, get_user_model
+from django.core.checks import CheckMessage, Error, Warning
+from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured
+from django.db.models import CharField, TextField
+from django.utils.module_loading import import_string
+
+from ..choices import Channel
+from ..codes import SPOKEN_LENGTH
+from ..conf import FlashCallSettings, get_settings
+from ..providers.base import BaseProvider, load_provider
+from .values import check_values
+
+#: A year of guessing at one number must not succeed with a higher probability.
+MAX_ODDS = 0.05
+
+#: A year touches this many windows of thirty days, and each may be used up.
+WINDOWS_OF_A_YEAR = 13
+
+
+def check_settings(**kwargs: Any) -> list[CheckMessage]:
+    """Check the keys of ``FLASHCALL``, their values, and what they name."""
+    try:
+        config = get_settings()
+    except ImproperlyConfigured as error:
+        return [Error(str(error), id="django_flashcall.E001")]
+    wrong = [*check_values(config)]
+    return wrong or [
+        *_check_callable("DIALER", config.DIALER),
+        *_check_callable("BEFORE_CALL", config.BEFORE_CALL),
+        *_check_provider(config),
+        *_check_field(config),
+        *_check_odds(config),
+    ]
+
+
+def check_backend(**kwargs: Any) -> list[CheckMessage]:
+    """Warn if no authentication backend logs in by phone."""
+    # By signature, since this module is imported before the models, which the backend needs.
+    try:
+        backends = [inspect.signature(backend.authenticate) for backend in get_backends()]
+    except ImproperlyConfigured:
+        backends = []
+    if any("verification" in signature.parameters for signature in backends):
+        return []
+    return [
+        Warning(
+            "No backend in AUTHENTICATION_BACKENDS logs in by phone.",
+            hint="Add 'django_flashcall.backends.PhoneBackend', or a subclass of it.",
+            id="django_flashcall.W001",
+        )
+    ]
+
+
+def odds_in_a_year(config: FlashCallSettings) -> float:
+    """Return the probability that one of a year's guesses at one number is right.
+
+    Each check is compared with all live codes of its verification. If the provider calls from few
+    numbers, the odds are worse.
+    """
+    checks = min(365 * config.DAILY_FAILED_CHECKS, WINDOWS_OF_A_YEAR * config.MONTHLY_FAILED_CHECKS)
+    live = min(config.MAX_ATTEMPTS, config.DAILY_ATTEMPTS)
+    # A verification may begin with any channel, if the channels before it are stopped.
+    speaks = Channel.VOICE in config.CHANNELS
+    digits = min(config.CODE_LENGTH, SPOKEN_LENGTH) if speaks else config.CODE_LENGTH
+    return float(1 - (1 - live / 10**digits) ** checks)
+
+
+def _check_callable(key: str, path: str) -> list[CheckMessage]:
+    try:
+        named = import_string(path) if path else None
+    except ImportError as error:
+        return [Error(f"FLASHCALL[{key!r}]: {error}.", id="django_flashcall.E004")]
+    if callable(named) or not path:
+        return []
+    return [Error(f"FLASHCALL[{key!r}] must name a callable.", id="django_flashcall.E004")]
+
+
+def _check_odds(config: FlashCallSettings) -> list[CheckMessage]:
+    """Warn if the limits make it too likely that a code is guessed within a year."""
+    odds = odds_in_a_year(config)
+    if odds <= MAX_ODDS:
+        return []
+    return [
+        Warning(
+            f"With these limits, somebody who guesses codes of one number for a year succeeds with "
+            f"a probability of {odds:.0%}.",
+            hint="Lower MONTHLY_FAILED_CHECKS, DAILY_FAILED_CHECKS or MAX_ATTEMPTS. Without voice "
+            "calls, whose codes have four digits, you can also raise CODE_LENGTH.",
+            id="django_flashcall.W005",
+        )
+    ]
+
+
+def _check_provider(config: FlashCallSettings) -> list[CheckMessage]:
+    try:
+        provider: object = load_provider()
+    except ImproperlyConfigured as error:
+        return [Error(str(error), id="django_flashcall.E005")]
+    if isinstance(provider, BaseProvider):
+        return [*provider.check(), *_check_channels(config, provider)]
+    return [
+        Error(
+            "FLASHCALL['PROVIDER'] must name a subclass of BaseProvider.",
+            hint="Derive the class from django_flashcall.providers.base.BaseProvider.",
+            id="django_flashcall.E005",
+        )
+    ]
+
+
+def _check_channels(config: FlashCallSettings, provider: BaseProvider) -> list[CheckMessage]:
+    needs_call = {Channel.SMS} if provider.sms_needs_call else set()
+    if set(config.CHANNELS) & (set(provider.channels) - needs_call):
+        return []
+    return [
+        Error(
+            "No verification can begin: the provider supports none of FLASHCALL['CHANNELS'] for a "
+            "first attempt.",
+            hint="Add 'flash_call' or 'voice'. An SMS repeats the code of an earlier call.",
+            id="django_flashcall.E006",
+        )
+    ]
+
+
+def _check_field(config: FlashCallSettings) -> list[CheckMessage]:
+    if not config.USER_PHONE_FIELD:
+        return []
+    try:
+        field = get_user_model()._meta.get_field(config.USER_PHONE_FIELD)
+    except FieldDoesNotExist as error:
+        return [Error(f"FLASHCALL['USER_PHONE_FIELD']: {error}.", id="django_flashcall.E007")]
+    if not isinstance(field, CharField | TextField):
+        return [
+            Error(
+                "FLASHCALL['USER_PHONE_FIELD'] must name a text field.",
+                hint="Numbers begin with + or 0. Use a CharField or a PhoneNumberField.",
+                id="django_flashcall.E007",
+            )
+        ]
+    if getattr(field, "db_index", False) or getattr(field, "unique", False):
+        return []
+    return [
+        Warning(
+            "FLASHCALL['USER_PHONE_FIELD'] has no index, so each login reads all users.",
+            hint="Set db_index=True on the field. If Meta.indexes has an index of it, silence this "
+            "warning.",
+            id="django_flashcall.W004",
+        )
+    ]

@@ -1,0 +1,205 @@
+"""Concurrent calls of this process, and a circuit breaker for each channel.
+
+A slow provider would otherwise occupy every thread of the site, and with them the pages that have
+nothing to do with phones. Concurrent calls are counted in memory, exactly, in each process. The
+breaker counts failures in the cache, so processes that share a cache pause and retry together. It
+is as exact as the cache allows. If the cache fails, calls are placed.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from threading import Lock, local
+from typing import TypeVar
+
+from django.core.cache import cache
+
+from ..choices import ACCOUNT_ERRORS, Channel
+from ..conf import get_settings
+from ..exceptions import NotSent, ProviderBusy, ProviderRefused
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+#: After this many failures in a row, calls are paused.
+MAX_FAILURES = 5
+
+#: After a pause, one call is let through to see whether the provider answers again. Visitors who
+#: are refused because of too many concurrent calls are asked to wait as long.
+PAUSE = timedelta(seconds=30)
+
+#: Failures further apart than this do not count as consecutive.
+FAILURE_WINDOW = timedelta(minutes=10)
+
+
+class RunningCalls:
+    """Counts the calls that this process is placing. A forked process begins with none."""
+
+    def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget all calls."""
+        self._lock = Lock()
+        self.count = 0
+
+    def take(self, *, limit: int) -> bool:
+        """Count one more call; return whether there were fewer than ``limit``."""
+        with self._lock:
+            if self.count >= limit:
+                return False
+            self.count += 1
+            return True
+
+    def give_back(self) -> None:
+        """Count one call less."""
+        with self._lock:
+            self.count -= 1
+
+
+running = RunningCalls()
+reserved = local()
+if hasattr(os, "register_at_fork"):  # not on Windows, which cannot fork
+    os.register_at_fork(after_in_child=running.clear)
+
+
+def refuse_if_paused(channel: str, *, now: datetime) -> None:
+    """Raise ``ProviderBusy`` during a pause, before anything is claimed."""
+    if _is_paused(channel):
+        raise ProviderBusy(retry_at=now + PAUSE)
+
+
+def forget() -> None:
+    """Forget all failures and pauses, for the tests of a site."""
+    keys = [_key(what, channel) for what in ("failures", "pause") for channel in Channel]
+    _ask_cache(lambda: cache.delete_many(keys))
+
+
+@contextmanager
+def reserve_slot(*, now: datetime) -> Iterator[None]:
+    """Reserve one of the ``CONCURRENT_CALLS`` for this thread; raise ``ProviderBusy`` without one.
+
+    A call that would find no slot is refused before anything is claimed or written for it.
+    """
+    if not running.take(limit=get_settings().CONCURRENT_CALLS):
+        raise ProviderBusy(retry_at=now + PAUSE)
+    reserved.is_set = True
+    try:
+        yield
+    finally:
+        reserved.is_set = False
+        running.give_back()
+
+
+@contextmanager
+def slot(channel: str, *, patience: timedelta = PAUSE) -> Iterator[None]:
+    """Hold a slot while the provider is asked; raise ``NotSent`` if there is none.
+
+    Errors that the block raises are counted as failures of the provider. The one call that ends a
+    pause has ``patience`` to succeed, and no other is let through in the meantime.
+    """
+    with _held():
+        may_ask = _ask_cache(lambda: _may_ask(channel, patience=patience))
+        if may_ask is False:  # None: the cache failed
+            raise NotSent("the provider fails, calls are paused")
+        with _observed(channel):
+            yield
+
+
+@contextmanager
+def decoy_slot(channel: str) -> Iterator[None]:
+    """Hold a slot for a decoy, which is refused like a call but proves nothing."""
+    with _held():
+        if _is_paused(channel):
+            raise NotSent("the provider fails, calls are paused")
+        yield
+
+
+@contextmanager
+def _held() -> Iterator[None]:
+    if getattr(reserved, "is_set", False):
+        yield
+        return
+    if not running.take(limit=get_settings().CONCURRENT_CALLS):
+        raise NotSent("too many concurrent calls")
+    try:
+        yield
+    finally:
+        running.give_back()
+
+
+@contextmanager
+def _observed(channel: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        if _is_failure(error):
+            _ask_cache(lambda: _note_failure(channel))
+        raise
+    _ask_cache(lambda: _note_answer(channel))
+
+
+def _is_failure(error: Exception) -> bool:
+    """Return whether ``error`` says that the provider fails, whatever the number.
+
+    A refusal of a number does not: strangers enter bad numbers.
+    """
+    return not isinstance(error, ProviderRefused) or error.error_code in ACCOUNT_ERRORS
+
+
+def _is_paused(channel: str) -> bool:
+    return bool(_ask_cache(lambda: cache.get(_key("pause", channel))))
+
+
+def _may_ask(channel: str, *, patience: timedelta) -> bool:
+    if cache.get(_key("failures", channel), 0) < MAX_FAILURES:
+        return True
+    # While this key lives, no call is placed. When it has expired, the first call that adds it
+    # again is let through, and all others find it.
+    return cache.add(_key("pause", channel), True, timeout=max(PAUSE, patience).total_seconds())
+
+
+def _note_failure(channel: str) -> None:
+    failures = _count_failure(channel)
+    if failures < MAX_FAILURES:
+        return
+    key, seconds = _key("pause", channel), PAUSE.total_seconds()
+    if cache.add(key, True, timeout=seconds):
+        logger.error("channel=%s paused: the provider failed %d times in a row", channel, failures)
+    else:
+        cache.touch(key, timeout=seconds)
+
+
+def _count_failure(channel: str) -> int:
+    key = _key("failures", channel)
+    cache.add(key, 0, timeout=FAILURE_WINDOW.total_seconds())
+    try:
+        failures = cache.incr(key)
+    except ValueError:
+        return 0  # the key has just expired, or the cache stores nothing
+    cache.touch(key, timeout=FAILURE_WINDOW.total_seconds())
+    return failures
+
+
+def _note_answer(channel: str) -> None:
+    cache.delete(_key("failures", channel))
+    if cache.delete(_key("pause", channel)):
+        logger.warning("channel=%s no longer paused: the provider answers", channel)
+
+
+def _key(what: str, channel: str) -> str:
+    return f"flashcall.{what}.{channel}"
+
+
+def _ask_cache(work: Callable[[], T]) -> T | None:
+    try:
+        return work()
+    except Exception as error:
+        # Each cache has its own errors, and a broken cache must not turn visitors away.
+        logger.warning("circuit breaker without cache: %s", type(error).__name__)
+        return None

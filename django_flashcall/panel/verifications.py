@@ -1,0 +1,133 @@
+"""Admin pages of verifications and their attempts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from ..models import Verification, VerificationAttempt
+from ..money import NOTHING
+from .columns import NumberColumn, ReadOnly, in_currency, to_the_second
+
+STATES = {
+    "pending": _("pending"),
+    "approved": _("approved"),
+    "used": _("used"),
+    "canceled": _("canceled"),
+    "expired": _("expired"),
+    "exhausted": _("no checks left"),
+}
+
+
+class AttemptInline(ReadOnly, admin.TabularInline):
+    """The calls and SMS of a verification, each with its price."""
+
+    model = VerificationAttempt
+    fields = readonly_fields = (
+        "asked",
+        "channel",
+        "status",
+        "why",
+        "price_in_currency",
+        "reserved_in_currency",
+        "provider_id",
+        "sent",
+        "answered",
+    )
+    extra = 0
+
+    @admin.display(description=_("asked at"))
+    def asked(self, attempt: VerificationAttempt) -> str:
+        """Return when it was requested."""
+        return to_the_second(attempt.created_at)
+
+    @admin.display(description=_("sent at"))
+    def sent(self, attempt: VerificationAttempt) -> str:
+        """Return when the request was sent."""
+        return to_the_second(attempt.sent_at)
+
+    @admin.display(description=_("answered at"))
+    def answered(self, attempt: VerificationAttempt) -> str:
+        """Return when the outcome was known."""
+        return to_the_second(attempt.answered_at)
+
+    @admin.display(description=_("reason"))
+    def why(self, attempt: VerificationAttempt) -> str:
+        """Return the error in words."""
+        return attempt.reason
+
+    @admin.display(description=_("price"))
+    def price_in_currency(self, attempt: VerificationAttempt) -> str:
+        """Return the price with its currency."""
+        return in_currency(attempt.price)
+
+    @admin.display(description=_("reserved"))
+    def reserved_in_currency(self, attempt: VerificationAttempt) -> str:
+        """Return what was reserved, with its currency."""
+        return in_currency(attempt.reserved)
+
+
+class VerificationAdmin(ReadOnly, NumberColumn):
+    """Verifications, each with its attempts."""
+
+    columns = ["created_at", "purpose_in_words", "state", "channels", "checks_used", "cost"]
+    details = [
+        "purpose_in_words",
+        "state",
+        "is_decoy",
+        "user",
+        "address",
+        "checks_used",
+        "created_at",
+        "expires_at",
+        "approved_at",
+        "consumed_at",
+    ]
+    number_field = "phone__number"
+    list_filter = ["status", "attempts__channel", "attempts__status"]
+    search_fields = ["phone__number"]
+    search_help_text = _("A whole phone number, in any format.")
+    show_full_result_count = False
+    inlines = [AttemptInline]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Verification]:
+        """Fetch what the columns show, in a constant number of queries."""
+        rows = super().get_queryset(request)
+        return rows.select_related("phone", "user").prefetch_related("attempts")
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Show the decoy field only for decoys."""
+        fields = super().get_fields(request, obj)
+        is_decoy = obj is not None and obj.is_decoy
+        return fields if is_decoy else [name for name in fields if name != "is_decoy"]
+
+    @admin.display(description=_("purpose"))
+    def purpose_in_words(self, verification: Verification) -> str:
+        """Return the purpose, translated if it is one of ours."""
+        return verification.purpose_in_words
+
+    @admin.display(description=_("state"))
+    def state(self, verification: Verification) -> str:
+        """Return the state, which may be derived."""
+        return str(STATES[verification.state(now=timezone.now())])
+
+    @admin.display(description=_("channels"))
+    def channels(self, verification: Verification) -> str:
+        """Return the channels of the attempts."""
+        attempts = verification.attempts.all()
+        return ", ".join(attempt.get_channel_display() for attempt in attempts)
+
+    @admin.display(description=_("checks"))
+    def checks_used(self, verification: Verification) -> str:
+        """Return the checks that were used and allowed."""
+        return f"{verification.checks} / {verification.max_checks}"
+
+    @admin.display(description=_("cost"))
+    def cost(self, verification: Verification) -> str:
+        """Return the sum of the prices; for an unknown price, of what was reserved."""
+        return in_currency(sum((attempt.cost for attempt in verification.attempts.all()), NOTHING))

@@ -1,0 +1,31 @@
+"""Normalise text that people type, and text that providers send."""
+
+from __future__ import annotations
+
+import unicodedata
+
+#: Ids and error codes of a provider are cut to this length. Documented ones are much shorter.
+MAX_WORD_LENGTH = 64
+
+
+def word(value: object) -> str:
+    """Return an id or an error code of a provider, cut and on one line, fit for columns and logs.
+
+    Anything but text and whole numbers becomes an empty string.
+    """
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
+        return ""
+    text = str(value)[:MAX_WORD_LENGTH]
+    return "".join(letter if letter.isprintable() else "�" for letter in text)
+
+
+def plain(text: str) -> str:
+    """Return ``text`` with full-width digits as plain ones (NFKC) and without invisible characters.
+
+    Contact lists put direction marks around numbers, and these are pasted along with a number.
+    """
+    return "".join(
+        letter
+        for letter in unicodedata.normalize("NFKC", text)
+        if unicodedata.category(letter) != "Cf"
+    )

@@ -1,0 +1,52 @@
+"""Who asks: the values that services need from a request."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.http import HttpRequest
+
+from ..conf import get_address
+from .devices import Device, devices_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class Visitor:
+    """Whoever asks for a call or enters a code.
+
+    ``address`` is empty if it is not known. ``devices`` are the numbers that were verified in this
+    browser. ``request`` is there for Django's own signals.
+    """
+
+    address: str = ""
+    user: AbstractBaseUser | None = None
+    devices: tuple[Device, ...] = ()
+    request: HttpRequest | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def user_id(self) -> Any:
+        """The primary key of the user, ``None`` if nobody is logged in."""
+        return self.user.pk if self.user else None
+
+
+def visitor_of(request: HttpRequest) -> Visitor:
+    """Return the visitor who sent ``request``."""
+    user = getattr(request, "user", None)
+    known = user if user is not None and user.is_authenticated else None
+    return Visitor(
+        address=client_address(request), user=known, devices=devices_of(request), request=request
+    )
+
+
+def client_address(request: HttpRequest) -> str:
+    """Return the client address that django-ratelimit is told to use, empty if it is malformed."""
+    try:
+        # Without a zone, which a forged header can make as long as it likes.
+        address = ipaddress.ip_address(get_address(request).strip().partition("%")[0])
+    except ValueError:
+        return ""
+    mapped = getattr(address, "ipv4_mapped", None)
+    return str(mapped or address)
