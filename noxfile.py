@@ -148,9 +148,9 @@ def lint(session: nox.Session) -> None:
 
 
 @nox.session
-def floors(session: nox.Session) -> None:
-    """Check that every module imports only what its floor allows."""
-    session.install(*dependencies("floors"))
+def layers(session: nox.Session) -> None:
+    """Check that every module imports only from the layers below it."""
+    session.install(*dependencies("layers"))
     session.run("lint-imports")
 
 

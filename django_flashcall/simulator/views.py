@@ -19,10 +19,10 @@ from django.utils.http import urlencode
 from django.views.decorators.http import require_POST, require_safe
 
 from django_flashcall.simulator import protocol
+from django_flashcall.simulator.decorators import only_in_debug
 from django_flashcall.simulator.exchange import Arrangement, Call, Received, exchange
 from django_flashcall.simulator.faults import ERRORS, FATED_NUMBERS, Fault, Refused
 from django_flashcall.simulator.forms import ArrangeForm, digits_of
-from django_flashcall.simulator.gate import only_in_debug
 
 #: Where the simulator's own server puts the connection, so that an answer can be cut off.
 CONNECTION = "flashcall_simulator.connection"

@@ -1,3 +1,5 @@
+"""The decorator of the simulator's views."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
