@@ -185,6 +185,14 @@ def migrations(session: nox.Session) -> None:
 
 
 @nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation; a warning is an error."""
+    install(session, ".", *dependencies("docs"))
+    strictly = ("--fail-on-warning", "--keep-going", "--fresh-env", "--quiet")
+    session.run("sphinx-build", *strictly, "docs", "docs/_build")
+
+
+@nox.session
 def wheel(session: nox.Session) -> None:
     """Build the wheel from the source archive, and use it where nothing else is installed."""
     session.install(*dependencies("wheel"))
