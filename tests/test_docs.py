@@ -98,3 +98,10 @@ def test_the_picture_of_the_layers_is_that_of_the_contracts(package: str) -> Non
     _before, drawn = page("architecture").split(f'label="{package}";')
     rows = re.findall(r'\[label="([^"]+)"\];', drawn.split("}")[0])
     assert rows == layers()[package]
+
+
+def test_contributors_read_of_every_session() -> None:
+    noxfile = (ROOT / "noxfile.py").read_text()
+    sessions = re.findall(r"^@nox\.session.*?^def (\w+)", noxfile, re.MULTILINE | re.DOTALL)
+    table = (ROOT / "CONTRIBUTING.rst").read_text().split("Session ")[1].split("Environment")[0]
+    assert sorted(re.findall(r"^``(\w+)``", table, re.MULTILINE)) == sorted(sessions)
