@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import configparser
+import pkgutil
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,9 @@ from django_flashcall.conf import KEYS
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "django_flashcall"
 DOCS = ROOT / "docs"
+PAGES = [*DOCS.rglob("*.rst"), *ROOT.glob("*.rst")]
+#: They look like modules: checks are named by their ids, and these are permissions.
+NO_MODULE = re.compile(r"\.([EW]\d{3}|change_phone|view_full_number)$")
 SIGNALS = [name for name, value in vars(signals).items() if isinstance(value, Signal)]
 
 
@@ -26,6 +30,16 @@ def page(name: str) -> str:
 
 def sources() -> Iterator[str]:
     return (path.read_text() for path in sorted(PACKAGE.rglob("*.py")))
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_name_of_the_package_leads_to_something(path: Path) -> None:
+    text = path.read_text()
+    names = {*re.findall(r"\bdjango_flashcall(?:\.\w+)+", text)}
+    for module, imported in re.findall(r"from (django_flashcall[\w.]*) import ([\w, ]+)", text):
+        names |= {f"{module}.{name.strip()}" for name in imported.split(",")}
+    for name in sorted(name for name in names if not NO_MODULE.search(name)):
+        pkgutil.resolve_name(name)
 
 
 def test_the_table_of_settings_has_every_key_and_no_other() -> None:
