@@ -30,17 +30,16 @@ from tests.crowd import CROWD, THREADS, measure
 
 
 def main() -> None:
-    """Print a row for the default of ``LINES``, and one for as many as there are threads."""
+    """Print a row for the default of ``CONCURRENT_CALLS``, and one for as many as threads."""
     logging.disable()
     runner = DiscoverRunner(verbosity=0)
     databases = runner.setup_databases()
     print(f"{THREADS} threads, {CROWD} visitors, the provider takes {DELAY} s")
-    print("LINES  slowest other page  called  refused")
+    print("CONCURRENT_CALLS  slowest other page  called  refused")
     for lines in (4, THREADS):
         measured = measure(lines=lines, delay=DELAY)
-        print(
-            f"{lines:5}  {measured.slowest_page:16.2f} s  {measured.called:6}  {measured.refused:7}"
-        )
+        slowest = f"{measured.slowest_page:.2f} s"
+        print(f"{lines:16}  {slowest:>18}  {measured.called:6}  {measured.refused:7}")
     runner.teardown_databases(databases)
 
 
