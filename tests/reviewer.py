@@ -15,12 +15,12 @@ from django_flashcall.phone import parse_number
 from django_flashcall.providers.base import Answer, Secret
 from django_flashcall.providers.mobilgroup import MobilgroupProvider
 
-#: A number with a fixed code is a door with a key under the mat: it shuts by itself.
+#: Afterwards the fixed code is not accepted, and ``check()`` fails.
 LASTS = timedelta(days=14)
 
 
 class ReviewProvider(MobilgroupProvider):
-    """Calls as mobilgroup does, but for one number, which has a fixed code for some days."""
+    """Calls like mobilgroup, except for one number, which has a fixed code for some days."""
 
     def __init__(
         self, *, review_number: str, review_code: str, review_from: datetime, **options: Any
@@ -31,20 +31,20 @@ class ReviewProvider(MobilgroupProvider):
         self.review_from = review_from
 
     def flash_call(self, number: str, *, length: int, code: str = "") -> Answer:
-        """Call nobody for the review, and name the fixed code."""
+        """Place no call to the number of the review, and return the fixed code."""
         if number == self.review_number and self.is_open():
             return Answer(id="review", price=Decimal(0), code=self.review_code)
         return super().flash_call(number, length=length, code=code)
 
     def is_open(self) -> bool:
-        """Tell whether the review goes on."""
+        """Return whether the review is still in progress."""
         return self.review_from <= timezone.now() < self.review_from + LASTS
 
     def check(self) -> list[CheckMessage]:
-        """Ask for the removal of what is not in use, and for a number and a code that work."""
+        """Require a review in progress, and a number and a code that can be used."""
         wrong = []
         if not self.is_open():
-            wrong.append("No review goes on: set PROVIDER back.")
+            wrong.append("No review is in progress: change PROVIDER back.")
         if parse_number(self.review_number) != self.review_number:
             wrong.append("Write review_number as +79990000000.")
         if not is_code(self.review_code, length=get_settings().CODE_LENGTH):
