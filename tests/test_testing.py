@@ -143,7 +143,7 @@ class TestFixture:
         settings.FLASHCALL = {**settings.FLASHCALL, "RATES": {}}  # the site's are too few
         names: dict[str, Any] = {}
         printed = (DOCS / "testing.rst").read_text().split("moves both::\n")[1]
-        exec(textwrap.dedent(printed.split("\n\nA provider")[0]), names)  # noqa: S102
+        exec(textwrap.dedent(printed.split("\n\nDevelop without")[0]), names)  # noqa: S102
         names["test_after_a_minute_the_number_is_called_again"](client, phone_outbox)
 
 
