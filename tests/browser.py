@@ -10,9 +10,14 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from typing import Any
 
-from django.http import HttpResponse
-from django.test import Client
+from django.contrib.auth import get_user
+from django.contrib.sessions.backends.signed_cookies import SessionStore
+from django.http import HttpRequest, HttpResponse
+from django.test import Client, RequestFactory
 from django.urls import reverse
+
+from tests.constants import Outbox
+from tests.logins import wrong
 
 Attributes = dict[str, str]
 
@@ -156,3 +161,43 @@ class Browser:
         self.url = response.redirect_chain[-1][0] if response.redirect_chain else url
         self.response = response
         return self.page
+
+
+def fail_three_times(browser: Browser, code: str) -> Page:
+    """Type three wrong codes."""
+    for _ in range(3):
+        browser.answer(wrong(code))
+    return browser.page
+
+
+def user_of(browser: Browser) -> Any:
+    """Return who is logged in."""
+    request = RequestFactory().get("/")
+    request.session = browser.client.session
+    return get_user(request)
+
+
+def is_logged_in(browser: Browser) -> bool:
+    """Return whether the site knows who this is."""
+    return bool(user_of(browser).is_authenticated)
+
+
+def request_from(address: str = "203.0.113.7", **meta: str) -> HttpRequest:
+    """Return a request from ``address``, with an empty session."""
+    request = RequestFactory().post("/", REMOTE_ADDR=address, **meta)
+    request.session = SessionStore()
+    return request
+
+
+def prove(browser: Browser, url: str, number: str, outbox: Outbox) -> Page:
+    """Type a number on the page at ``url``, and the digits on the next."""
+    browser.open(url)
+    browser.press("Call me", number=number)
+    return browser.answer(outbox[-1].code)
+
+
+def prove_own(browser: Browser, url: str, outbox: Outbox) -> Page:
+    """Call the user's own number, and type the digits."""
+    browser.open(url)
+    browser.press("Call me")
+    return browser.answer(outbox[-1].code)

@@ -18,7 +18,7 @@ from django_flashcall.providers import locmem
 from django_flashcall.simulator.exchange import exchange
 
 #: More digits in a row than a price, an id or a time has.
-NUMBER = re.compile(r"[0-9]{10}")
+LONG_NUMBER = re.compile(r"[0-9]{10}")
 #: The same as people write it.
 WRITTEN = re.compile(r"(?:\+7|\b8)\s\(?[0-9]{3}\)?\s[0-9]{3}([-\u2011][0-9]{2}){2}")
 #: The same in a header, where ids have as many, among letters.
@@ -97,7 +97,7 @@ def _leaks(request: HttpRequest, response: HttpResponseBase) -> Iterator[str]:
         yield f"the key at {request.path}"
     if IN_HEADER.search(headers):
         yield f"a number in the headers of {request.path}: {headers}"
-    if re.search(rf"\+{NUMBER.pattern}", kept):
+    if re.search(rf"\+{LONG_NUMBER.pattern}", kept):
         yield f"a number in the session after {request.path}"
     if request.path.startswith("/simulator/"):
         return  # codes are shown there
@@ -109,7 +109,7 @@ def _leaks(request: HttpRequest, response: HttpResponseBase) -> Iterator[str]:
 
 
 def _holds_number(text: str) -> bool:
-    return bool(NUMBER.search(text) or WRITTEN.search(text))
+    return bool(LONG_NUMBER.search(text) or WRITTEN.search(text))
 
 
 def _holds_code(text: str) -> bool:

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import time_machine
 from django.core.cache import cache
+from django.db import connection
 from django.utils import translation
 
 from django_flashcall import alarms
@@ -17,10 +19,15 @@ from django_flashcall.calls import decoys
 from django_flashcall.choices import Channel
 from django_flashcall.limits import rates
 from django_flashcall.providers import locmem
+from django_flashcall.signals import operator_alarm
 from django_flashcall.simulator.testing import RunningSimulator, running_simulator
 from django_flashcall.visitors.visitor import Visitor
-from tests import canary, wire
+from tests import canary, doubles, wire
+from tests.browser import Browser
+from tests.constants import NOON, PASSWORD, VISITOR, Clock, Outbox
+from tests.factories import UserFactory
 from tests.racing import ROUNDS
+from tests.userkind import FIELD
 
 pytest_plugins = ["django_flashcall.contrib.pytest"]
 
@@ -63,7 +70,73 @@ def listening(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.fixture
-def outbox() -> list[locmem.Delivery]:
+def clock() -> Iterator[Clock]:
+    """Stop the time at noon in Moscow, and return what moves it."""
+    with time_machine.travel(NOON, tick=False) as clock:
+        yield clock
+
+
+@pytest.fixture
+def browser() -> Browser:
+    """Return a browser without cookies."""
+    return Browser()
+
+
+@pytest.fixture
+def user() -> Any:
+    """Return a user with a password."""
+    user = UserFactory()
+    user.set_password(PASSWORD)
+    user.save()
+    return user
+
+
+@pytest.fixture
+def own_browser(user: Any) -> Browser:
+    """Return the browser of ``user``, who has just logged in by password."""
+    browser = Browser()
+    browser.client.login(username=user.username, password=PASSWORD)
+    return browser
+
+
+@pytest.fixture
+def warnings_sent() -> Iterator[list[str]]:
+    """Return the alarms that the operator received."""
+    received: list[str] = []
+
+    def receive(sender: Any, message: str, **kwargs: Any) -> None:
+        received.append(message)
+
+    operator_alarm.connect(receive)
+    yield received
+    operator_alarm.disconnect(receive)
+
+
+@pytest.fixture
+def user_phone_field(flashcall: Any) -> None:
+    """Read the numbers of users where their model has them."""
+    flashcall(USER_PHONE_FIELD=FIELD)
+
+
+@pytest.fixture
+def atomic_requests() -> Iterator[None]:
+    """Wrap every request into a transaction, as many sites do."""
+    connection.settings_dict["ATOMIC_REQUESTS"] = True
+    yield
+    connection.settings_dict["ATOMIC_REQUESTS"] = False
+
+
+@pytest.fixture
+def queued(flashcall: Any) -> Iterator[list[int]]:
+    """Pass calls to a queue, and return it."""
+    doubles.queue.clear()
+    flashcall(DIALER="tests.doubles.enqueue")
+    yield doubles.queue
+    doubles.queue.clear()
+
+
+@pytest.fixture
+def outbox() -> Outbox:
     """Return the calls that were placed, the latest last."""
     return locmem.outbox
 
@@ -106,4 +179,4 @@ def authority(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.fixture
 def visitor() -> Visitor:
     """Return somebody who is not logged in."""
-    return Visitor(address="203.0.113.7")
+    return VISITOR

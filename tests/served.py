@@ -18,9 +18,9 @@ import requests
 from django.db import connection
 
 from tests.browser import Page
+from tests.constants import ROOT
 
 WORKERS = 4
-ROOT = Path(__file__).resolve().parent.parent
 
 WSGI = """\
 from django.core.wsgi import get_wsgi_application

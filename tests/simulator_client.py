@@ -8,8 +8,6 @@ import requests
 
 from django_flashcall.simulator.testing import RunningSimulator
 
-NUMBER = "79991234567"
-
 
 def ask(simulator: RunningSimulator, **document: Any) -> dict[str, Any]:
     """Ask with the key in the header, and return what was answered with HTTP 200."""

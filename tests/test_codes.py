@@ -1,3 +1,5 @@
+"""Tests."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -9,8 +11,10 @@ from hypothesis import strategies as st
 
 from django_flashcall.codes import draw_code, is_code, make_digest, matches, read_code
 from django_flashcall.exceptions import CodeMalformed
+from tests.constants import (
+    NUMBER,
+)
 
-NUMBER = "+79991234567"
 KEY = UUID("12345678-1234-5678-1234-567812345678")
 
 

@@ -1,3 +1,5 @@
+"""Tests."""
+
 from __future__ import annotations
 
 from datetime import timedelta
@@ -17,6 +19,10 @@ from django_flashcall.conf import (
     get_secrets,
     get_settings,
 )
+
+
+def real_address(request: HttpRequest) -> str:
+    return request.headers["X-Real-Ip"]
 
 
 class TestSettings:
@@ -134,11 +140,8 @@ class TestAddress:
         assert get_address(request_) == "203.0.113.7"
 
 
-def test_the_login_redirect_is_djangos(settings: Any) -> None:
-    settings.LOGIN_REDIRECT_URL = "/there/"
+class TestLoginRedirect:
+    def test_is_djangos(self, settings: Any) -> None:
+        settings.LOGIN_REDIRECT_URL = "/there/"
 
-    assert get_login_redirect() == "/there/"
-
-
-def real_address(request: HttpRequest) -> str:
-    return request.headers["X-Real-Ip"]
+        assert get_login_redirect() == "/there/"

@@ -17,8 +17,7 @@ from django_flashcall.decorators import NonAtomicMixin, phone_required
 from django_flashcall.forms import PhoneForm
 from django_flashcall.models import Phone
 from django_flashcall.visitors import sessions
-
-from .factories import UserFactory
+from tests.factories import UserFactory
 
 
 def start(request: HttpRequest) -> HttpResponse:
@@ -82,17 +81,17 @@ class TestNonAtomicMixin:
         assert not Phone.objects.exists()
 
 
-def test_a_guarded_view_keeps_its_marks() -> None:
-    view: Any = decorated
-    assert view.__name__ == "decorated"
-    assert "default" in view._non_atomic_requests
+class TestGuardedViews:
+    def test_a_guarded_view_keeps_its_marks(self) -> None:
+        view: Any = decorated
+        assert view.__name__ == "decorated"
+        assert "default" in view._non_atomic_requests
 
-
-@pytest.mark.django_db(transaction=True)
-def test_an_async_view_is_guarded_too() -> None:
-    request = RequestFactory().get("/")
-    request.session, request.user = SessionStore(), UserFactory()
-    refused = async_to_sync(waiting)(request)
-    assert refused["Location"] == "/phone/again/?next=%2F"
-    sessions.record_event(request, sessions.PROOF)
-    assert async_to_sync(waiting)(request).content == b"here"
+    @pytest.mark.django_db(transaction=True)
+    def test_an_async_view_is_guarded_too(self) -> None:
+        request = RequestFactory().get("/")
+        request.session, request.user = SessionStore(), UserFactory()
+        refused = async_to_sync(waiting)(request)
+        assert refused["Location"] == "/phone/again/?next=%2F"
+        sessions.record_event(request, sessions.PROOF)
+        assert async_to_sync(waiting)(request).content == b"here"

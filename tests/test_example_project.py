@@ -16,10 +16,15 @@ from pathlib import Path
 import pytest
 import requests
 
+from tests.constants import (
+    ROOT,
+)
+
 #: The demo must not run with the settings of the tests.
 ENVIRONMENT = {key: os.environ[key] for key in os.environ if key != "DJANGO_SETTINGS_MODULE"}
 
-EXAMPLE = Path(__file__).resolve().parent.parent / "example_project"
+
+EXAMPLE = ROOT / "example_project"
 
 
 def free_port() -> int:
@@ -97,50 +102,50 @@ def ring(demo: Demo, number: str) -> str:
     return digits
 
 
-def test_a_visitor_logs_in_by_flash_call_and_the_operator_sees_its_price(demo: Demo) -> None:
-    visitor = requests.Session()
-    page = visitor.get(f"{demo.site}/phone/login/", timeout=10)
-    code_page = post(visitor, page, number="8 (999) 123-45-67", key=field(page.text, "key"))
-    again = post(visitor, page, number="8 (999) 123-45-67", key=field(page.text, "key"))
-    assert again.url == code_page.url  # the double click
-    account = post(visitor, code_page, code=ring(demo, "79991234567"))
-    assert "Your number is +7 999 123-45-67" in account.text
+class TestDemo:
+    def test_a_visitor_logs_in_by_flash_call_and_the_operator_sees_its_price(
+        self, demo: Demo
+    ) -> None:
+        visitor = requests.Session()
+        page = visitor.get(f"{demo.site}/phone/login/", timeout=10)
+        code_page = post(visitor, page, number="8 (999) 123-45-67", key=field(page.text, "key"))
+        again = post(visitor, page, number="8 (999) 123-45-67", key=field(page.text, "key"))
+        assert again.url == code_page.url  # the double click
+        account = post(visitor, code_page, code=ring(demo, "79991234567"))
+        assert "Your number is +7 999 123-45-67" in account.text
 
-    operator = requests.Session()
-    login = operator.get(f"{demo.site}/admin/login/?next=/admin/", timeout=10)
-    post(operator, login, username="operator", password="operator")
-    rows = operator.get(f"{demo.site}/admin/django_flashcall/verification/", timeout=10).text
-    assert rows.count("0.35 RUB") == 1
+        operator = requests.Session()
+        login = operator.get(f"{demo.site}/admin/login/?next=/admin/", timeout=10)
+        post(operator, login, username="operator", password="operator")
+        rows = operator.get(f"{demo.site}/admin/django_flashcall/verification/", timeout=10).text
+        assert rows.count("0.35 RUB") == 1
 
+    def test_ctrl_c_ends_it_cleanly_and_it_starts_again(self, demo: Demo) -> None:
+        output = demo.stop()
+        assert demo.process.returncode == 0
+        assert f"{demo.site}/phone/login/" in output
+        assert demo.handset in output
+        assert f"{demo.site}/admin/" in output
+        assert "Traceback" not in output
+        demo.start()
+        assert requests.get(f"{demo.site}/phone/login/", timeout=10).ok
 
-def test_ctrl_c_ends_it_cleanly_and_it_starts_again(demo: Demo) -> None:
-    output = demo.stop()
-    assert demo.process.returncode == 0
-    assert f"{demo.site}/phone/login/" in output
-    assert demo.handset in output
-    assert f"{demo.site}/admin/" in output
-    assert "Traceback" not in output
-    demo.start()
-    assert requests.get(f"{demo.site}/phone/login/", timeout=10).ok
+    def test_a_taken_port_is_a_clear_error(self, demo: Demo) -> None:
+        second = subprocess.run(
+            demo.command(), capture_output=True, text=True, timeout=60, check=False, env=ENVIRONMENT
+        )
+        assert second.returncode == 1
+        assert "Choose another one with --port" in second.stderr
+        assert "Traceback" not in second.stderr
 
-
-def test_a_taken_port_is_a_clear_error(demo: Demo) -> None:
-    second = subprocess.run(
-        demo.command(), capture_output=True, text=True, timeout=60, check=False, env=ENVIRONMENT
-    )
-    assert second.returncode == 1
-    assert "Choose another one with --port" in second.stderr
-    assert "Traceback" not in second.stderr
-
-
-def test_its_own_tests_pass() -> None:
-    tests = subprocess.run(
-        [sys.executable, str(EXAMPLE / "manage.py"), "test", "example"],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-        env=ENVIRONMENT,
-    )
-    assert tests.returncode == 0, tests.stderr
-    assert re.search(r"Ran [1-9]\d* tests", tests.stderr)
+    def test_its_own_tests_pass(self) -> None:
+        tests = subprocess.run(
+            [sys.executable, str(EXAMPLE / "manage.py"), "test", "example"],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+            env=ENVIRONMENT,
+        )
+        assert tests.returncode == 0, tests.stderr
+        assert re.search(r"Ran [1-9]\d* tests", tests.stderr)

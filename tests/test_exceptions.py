@@ -1,7 +1,8 @@
+"""Tests."""
+
 from __future__ import annotations
 
 import pickle
-from datetime import UTC, datetime
 
 import pytest
 import time_machine
@@ -32,66 +33,63 @@ from django_flashcall.exceptions import (
     VerificationEnded,
     WrongCode,
 )
-
-#: Noon in Moscow, the time zone of the tests' site.
-NOON = datetime(2026, 3, 14, 9, 0, tzinfo=UTC)
-
-
-@pytest.mark.parametrize(
-    ("error", "family", "code"),
-    [
-        (NumberRefused(), FlashCallError, "number_malformed"),
-        (CooldownActive(), StartRefused, "cooldown"),
-        (NumberBlocked(), StartRefused, "blocked"),
-        (RateExceeded(), StartRefused, "rate"),
-        (QuotaExceeded(), StartRefused, "quota"),
-        (ChannelCooling(), QuotaExceeded, "cooling"),
-        (LimitReached(), StartRefused, "limit"),
-        (CallDenied(), StartRefused, "denied"),
-        (ChallengeRequired(), StartRefused, "challenge"),
-        (ProviderBusy(), StartRefused, "busy"),
-        (ChannelUnavailable(), StartRefused, "channel"),
-        (AttemptsExhausted(), StartRefused, "attempts"),
-        (KeyReused(), StartRefused, "key"),
-        (CodeMalformed(), CodeRefused, "code_malformed"),
-        (WrongCode(checks_left=1), CodeRefused, "wrong_code"),
-        (VerificationEnded(), CodeRefused, "expired"),
-        (ProviderRefused("not_enough_money"), ProviderError, "provider"),
-        (NotSent("ConnectTimeout"), ProviderError, "provider"),
-        (OutcomeUnknown("ReadTimeout"), ProviderError, "provider"),
-    ],
-    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else None,
+from tests.constants import (
+    NOON,
 )
-def test_each_error_has_a_family_and_a_code_for_programs(
-    error: FlashCallError, family: type[FlashCallError], code: str
-) -> None:
-    assert isinstance(error, family)
-    assert isinstance(error, FlashCallError)
-    assert error.code == code
 
 
-def test_a_mistake_of_the_calling_code_is_not_caught_with_the_others() -> None:
-    assert not issubclass(TransactionOpen, FlashCallError)
-
-
-def test_an_error_speaks_with_its_own_words_or_the_given_ones() -> None:
-    assert str(NumberRefused()) == "Enter a phone number."
-    assert str(NumberRefused("Not this one.")) == "Not this one."
-
-
-def test_a_message_without_params_may_hold_a_percent_sign() -> None:
-    assert str(NumberRefused("100% wrong")) == "100% wrong"
-
-
-def test_the_triple_is_that_of_djangos_validation_error() -> None:
-    error = NumberRefused("%(country)s is too far.", code="far", params={"country": "Peru"})
-
-    assert (error.message, error.code, error.params) == (
-        "%(country)s is too far.",
-        "far",
-        {"country": "Peru"},
+class TestErrors:
+    @pytest.mark.parametrize(
+        ("error", "family", "code"),
+        [
+            (NumberRefused(), FlashCallError, "number_malformed"),
+            (CooldownActive(), StartRefused, "cooldown"),
+            (NumberBlocked(), StartRefused, "blocked"),
+            (RateExceeded(), StartRefused, "rate"),
+            (QuotaExceeded(), StartRefused, "quota"),
+            (ChannelCooling(), QuotaExceeded, "cooling"),
+            (LimitReached(), StartRefused, "limit"),
+            (CallDenied(), StartRefused, "denied"),
+            (ChallengeRequired(), StartRefused, "challenge"),
+            (ProviderBusy(), StartRefused, "busy"),
+            (ChannelUnavailable(), StartRefused, "channel"),
+            (AttemptsExhausted(), StartRefused, "attempts"),
+            (KeyReused(), StartRefused, "key"),
+            (CodeMalformed(), CodeRefused, "code_malformed"),
+            (WrongCode(checks_left=1), CodeRefused, "wrong_code"),
+            (VerificationEnded(), CodeRefused, "expired"),
+            (ProviderRefused("not_enough_money"), ProviderError, "provider"),
+            (NotSent("ConnectTimeout"), ProviderError, "provider"),
+            (OutcomeUnknown("ReadTimeout"), ProviderError, "provider"),
+        ],
+        ids=lambda value: type(value).__name__ if isinstance(value, Exception) else None,
     )
-    assert str(error) == "Peru is too far."
+    def test_each_error_has_a_family_and_a_code_for_programs(
+        self, error: FlashCallError, family: type[FlashCallError], code: str
+    ) -> None:
+        assert isinstance(error, family)
+        assert isinstance(error, FlashCallError)
+        assert error.code == code
+
+    def test_a_mistake_of_the_calling_code_is_not_caught_with_the_others(self) -> None:
+        assert not issubclass(TransactionOpen, FlashCallError)
+
+    def test_an_error_speaks_with_its_own_words_or_the_given_ones(self) -> None:
+        assert str(NumberRefused()) == "Enter a phone number."
+        assert str(NumberRefused("Not this one.")) == "Not this one."
+
+    def test_a_message_without_params_may_hold_a_percent_sign(self) -> None:
+        assert str(NumberRefused("100% wrong")) == "100% wrong"
+
+    def test_the_triple_is_that_of_djangos_validation_error(self) -> None:
+        error = NumberRefused("%(country)s is too far.", code="far", params={"country": "Peru"})
+
+        assert (error.message, error.code, error.params) == (
+            "%(country)s is too far.",
+            "far",
+            {"country": "Peru"},
+        )
+        assert str(error) == "Peru is too far."
 
 
 class TestStartRefused:
@@ -134,20 +132,21 @@ class TestProviderError:
         assert ProviderRefused("not_enough_money").error_code == "not_enough_money"
 
 
-@pytest.mark.parametrize(
-    "error",
-    [
-        NumberRefused("Not this one.", code="number_type"),
-        CooldownActive(retry_at=NOON),
-        WrongCode(checks_left=2),
-        ProviderRefused("not_enough_money"),
-        NotSent("ConnectTimeout"),
-    ],
-    ids=lambda error: type(error).__name__,
-)
-def test_an_error_survives_the_way_from_another_process(error: FlashCallError) -> None:
-    """Parallel test runners and queues send exceptions pickled."""
-    copy = pickle.loads(pickle.dumps(error))  # noqa: S301
+class TestPickling:
+    @pytest.mark.parametrize(
+        "error",
+        [
+            NumberRefused("Not this one.", code="number_type"),
+            CooldownActive(retry_at=NOON),
+            WrongCode(checks_left=2),
+            ProviderRefused("not_enough_money"),
+            NotSent("ConnectTimeout"),
+        ],
+        ids=lambda error: type(error).__name__,
+    )
+    def test_an_error_survives_the_way_from_another_process(self, error: FlashCallError) -> None:
+        """Parallel test runners and queues send exceptions pickled."""
+        copy = pickle.loads(pickle.dumps(error))  # noqa: S301
 
-    assert type(copy) is type(error)
-    assert (str(copy), copy.code) == (str(error), error.code)
+        assert type(copy) is type(error)
+        assert (str(copy), copy.code) == (str(error), error.code)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -22,20 +22,20 @@ from django.urls import include, path
 from django_flashcall.choices import Purpose, VerificationStatus
 from django_flashcall.forms import CodeField, CodeForm, NumberField, PhoneForm
 from django_flashcall.models import Verification
-from django_flashcall.providers.locmem import Delivery
 from django_flashcall.visitors import sessions
-
-from .browser import Browser, Page
-from .factories import AttemptFactory, UserFactory, VerificationFactory
-
-NUMBER = "+79991234567"
-NOON = datetime(2026, 3, 4, 9, 0, tzinfo=UTC)
-
-Outbox = list[Delivery]
+from tests.browser import Browser, Page
+from tests.constants import (
+    NOON,
+    NUMBER,
+    Outbox,
+)
+from tests.factories import AttemptFactory, UserFactory, VerificationFactory
 
 PAGE = """<html><body><h1>A site of its own</h1>
 <form method="post">{% csrf_token %}{{ form.as_p }}<button>Go on</button></form>
 </body></html>"""
+
+
 INCLUDING = """<html><body><h1>Log in</h1>
 {% include "django_flashcall/phone_form.html" %}
 </body></html>"""
@@ -132,163 +132,6 @@ def ask(request: HttpRequest, **data: Any) -> PhoneForm:
     return form
 
 
-# The fields
-
-
-def test_the_field_of_a_number_reads_any_spelling() -> None:
-    assert NumberField().clean(" 8 (999) 123-45-67 ") == NUMBER
-
-
-@pytest.mark.parametrize(
-    ("text", "code"),
-    [
-        ("1230", "number_malformed"),
-        ("999 FLOWERS", "number_malformed"),
-        ("+44 7912 345678", "number_region"),
-        ("+7 495 123-45-67", "number_type"),
-    ],
-)
-def test_the_field_of_a_number_says_what_is_wrong(text: str, code: str) -> None:
-    with pytest.raises(ValidationError) as raised:
-        NumberField().clean(text)
-
-    assert raised.value.code == code
-    assert text not in str(raised.value)
-
-
-def test_an_optional_number_may_be_left_out() -> None:
-    assert NumberField(required=False).clean("") == ""
-
-
-def test_the_field_of_a_number_asks_for_the_telephone_keyboard() -> None:
-    attributes = Page(str(PhoneForm(RequestFactory().get("/"))["number"])).input("number")
-
-    assert attributes["type"] == "tel"
-    assert attributes["autocomplete"] == "tel"
-    assert attributes["placeholder"] == "+7 912 345-67-89"
-
-
-def test_the_field_of_a_code_asks_for_digits_and_takes_them_from_the_phone() -> None:
-    attributes = Page(CodeField().widget.render("code", None)).input("code")
-
-    assert attributes["type"] == "text"
-    assert attributes["inputmode"] == "numeric"
-    assert attributes["autocomplete"] == "one-time-code"
-
-
-def test_the_field_of_a_code_has_room_for_a_whole_number() -> None:
-    assert CodeField().clean("+7 (495) 000-12-34") == "+7 (495) 000-12-34"
-    assert int(CodeField().widget.attrs["maxlength"]) >= len("+7 (495) 000 - 12 - 34")
-
-
-def test_the_field_of_a_code_never_echoes_what_was_typed() -> None:
-    assert "value" not in Page(CodeField().widget.render("code", "1234")).input("code")
-
-
-# The form of the number
-
-
-@pytest.mark.django_db
-def test_each_empty_form_has_a_key_of_its_own() -> None:
-    request = RequestFactory().get("/")
-
-    keys = {Page(str(PhoneForm(request)["key"])).input("key")["value"] for _ in range(3)}
-
-    assert len(keys) == 3
-
-
-def test_a_form_that_is_shown_calls_nobody(
-    request_with_session: HttpRequest, outbox: Outbox
-) -> None:
-    str(PhoneForm(request_with_session))
-
-    assert not outbox
-
-
-def test_a_valid_form_has_the_number_called_and_keeps_the_verification(
-    request_with_session: HttpRequest, outbox: Outbox
-) -> None:
-    form = ask(request_with_session)
-
-    assert form.is_valid()
-    assert form.verification.number == NUMBER
-    assert sessions.remembers(request_with_session, form.verification.key)
-    assert [call.number for call in outbox] == [NUMBER]
-
-
-def test_a_form_validated_twice_calls_once(
-    request_with_session: HttpRequest, outbox: Outbox
-) -> None:
-    form = ask(request_with_session)
-
-    form.full_clean()
-
-    assert len(outbox) == 1
-
-
-def test_a_form_without_a_key_works_and_calls_once(
-    request_with_session: HttpRequest, outbox: Outbox
-) -> None:
-    first = ask(request_with_session, key="")
-    second = ask(request_with_session, key="")
-
-    assert first.verification == second.verification
-    assert len(outbox) == 1
-
-
-@pytest.mark.parametrize("number", ["", " ", None])
-def test_an_empty_number_is_asked_for(
-    number: str | None, request_with_session: HttpRequest
-) -> None:
-    assert ask(request_with_session, number=number).errors["number"] == ["Enter a phone number."]
-
-
-@pytest.mark.parametrize("data", [{"number": ""}, {"number": "12"}, {"key": "mangled"}])
-def test_a_form_with_a_mistake_calls_nobody(
-    data: dict[str, str], request_with_session: HttpRequest, outbox: Outbox
-) -> None:
-    assert not ask(request_with_session, **data).is_valid()
-    assert not outbox
-
-
-def test_a_refused_call_is_an_error_of_the_form_with_its_code(
-    request_with_session: HttpRequest, flashcall: Any
-) -> None:
-    flashcall(CHANNELS=["sms"])
-
-    form = ask(request_with_session)
-
-    assert form.has_error("__all__", "channel")
-    assert not hasattr(form, "verification")
-
-
-def test_a_pending_call_for_another_purpose_does_not_answer_for_this_one(
-    request_with_session: HttpRequest, outbox: Outbox
-) -> None:
-    with time_machine.travel(NOON, tick=False) as clock:
-        first = ask(request_with_session)
-        clock.shift(timedelta(minutes=2))
-        form = ConfirmForm(request_with_session, {"number": NUMBER, "key": str(uuid4())})
-        assert form.is_valid()
-
-    assert form.verification != first.verification
-    assert len(outbox) == 2
-
-
-def test_two_forms_stand_on_one_page_under_prefixes(
-    request_with_session: HttpRequest, outbox: Outbox
-) -> None:
-    data = {"a-number": NUMBER, "a-key": str(uuid4())}
-
-    form = PhoneForm(request_with_session, data, prefix="a")
-
-    assert form.is_valid()
-    assert len(outbox) == 1
-
-
-# The form of the code
-
-
 def called(**kwargs: Any) -> Verification:
     """Return a verification whose call carries 1234."""
     attempt: Any = AttemptFactory(verification=VerificationFactory(**kwargs), code="1234")
@@ -304,147 +147,281 @@ def answer(request: HttpRequest, verification: Verification, code: str) -> CodeF
     return form
 
 
-def test_a_right_code_brings_the_user(request_with_session: HttpRequest) -> None:
-    user = UserFactory()
+class TestPhoneField:
+    def test_the_field_of_a_number_reads_any_spelling(self) -> None:
+        assert NumberField().clean(" 8 (999) 123-45-67 ") == NUMBER
 
-    form = answer(request_with_session, called(phone__user=user), "1234")
+    @pytest.mark.parametrize(
+        ("text", "code"),
+        [
+            ("1230", "number_malformed"),
+            ("999 FLOWERS", "number_malformed"),
+            ("+44 7912 345678", "number_region"),
+            ("+7 495 123-45-67", "number_type"),
+        ],
+    )
+    def test_the_field_of_a_number_says_what_is_wrong(self, text: str, code: str) -> None:
+        with pytest.raises(ValidationError) as raised:
+            NumberField().clean(text)
 
-    assert form.is_valid()
-    assert form.get_user() == user
+        assert raised.value.code == code
+        assert text not in str(raised.value)
 
+    def test_an_optional_number_may_be_left_out(self) -> None:
+        assert NumberField(required=False).clean("") == ""
 
-@pytest.mark.parametrize(
-    ("code", "error", "checks"),
-    [("", "required", 0), ("12", "code_malformed", 0), ("4321", "wrong_code", 1)],
-)
-def test_a_code_that_opens_nothing_brings_nobody(
-    code: str, error: str, checks: int, request_with_session: HttpRequest
-) -> None:
-    verification = called()
+    def test_the_field_of_a_number_asks_for_the_telephone_keyboard(self) -> None:
+        attributes = Page(str(PhoneForm(RequestFactory().get("/"))["number"])).input("number")
 
-    form = answer(request_with_session, verification, code)
-
-    verification.refresh_from_db()
-    assert form.has_error("code", error)
-    assert form.get_user() is None
-    assert verification.checks == checks
-
-
-def test_a_code_form_validated_twice_logs_in_once(request_with_session: HttpRequest) -> None:
-    form = answer(request_with_session, called(), "1234")
-
-    form.full_clean()
-
-    assert form.has_error("code", "used")
+        assert attributes["type"] == "tel"
+        assert attributes["autocomplete"] == "tel"
+        assert attributes["placeholder"] == "+7 912 345-67-89"
 
 
-def test_a_right_code_for_another_purpose_brings_nobody_but_is_valid(
-    request_with_session: HttpRequest,
-) -> None:
-    verification = called(purpose=Purpose.CONFIRM)
+class TestCodeField:
+    def test_the_field_of_a_code_asks_for_digits_and_takes_them_from_the_phone(self) -> None:
+        attributes = Page(CodeField().widget.render("code", None)).input("code")
 
-    form = answer(request_with_session, verification, "1234")
+        assert attributes["type"] == "text"
+        assert attributes["inputmode"] == "numeric"
+        assert attributes["autocomplete"] == "one-time-code"
 
-    verification.refresh_from_db()
-    assert form.is_valid()
-    assert form.get_user() is None
-    assert verification.status == VerificationStatus.APPROVED
-    assert verification.consumed_at is None
+    def test_the_field_of_a_code_has_room_for_a_whole_number(self) -> None:
+        assert CodeField().clean("+7 (495) 000-12-34") == "+7 (495) 000-12-34"
+        assert int(CodeField().widget.attrs["maxlength"]) >= len("+7 (495) 000 - 12 - 34")
 
-
-def test_a_code_typed_in_another_browser_is_worth_nothing_and_costs_nothing(
-    request_with_session: HttpRequest,
-) -> None:
-    verification = called()
-
-    form = CodeForm(request_with_session, {"code": "1234"}, verification=verification)
-
-    verification.refresh_from_db()
-    assert form.has_error("code", "expired")
-    assert (verification.checks, verification.status) == (0, VerificationStatus.PENDING)
+    def test_the_field_of_a_code_never_echoes_what_was_typed(self) -> None:
+        assert "value" not in Page(CodeField().widget.render("code", "1234")).input("code")
 
 
-def test_a_number_that_may_not_log_in_is_an_error_of_the_form(
-    request_with_session: HttpRequest,
-) -> None:
-    verification = called(phone__user=UserFactory(is_staff=True))
+class TestPhoneForm:
+    @pytest.mark.django_db
+    def test_each_empty_form_has_a_key_of_its_own(self) -> None:
+        request = RequestFactory().get("/")
 
-    form = answer(request_with_session, verification, "1234")
+        keys = {Page(str(PhoneForm(request)["key"])).input("key")["value"] for _ in range(3)}
 
-    assert form.has_error("__all__", "staff")
-    assert form.get_user() is None
+        assert len(keys) == 3
+
+    def test_a_form_that_is_shown_calls_nobody(
+        self, request_with_session: HttpRequest, outbox: Outbox
+    ) -> None:
+        str(PhoneForm(request_with_session))
+
+        assert not outbox
+
+    def test_a_valid_form_has_the_number_called_and_keeps_the_verification(
+        self, request_with_session: HttpRequest, outbox: Outbox
+    ) -> None:
+        form = ask(request_with_session)
+
+        assert form.is_valid()
+        assert form.verification.number == NUMBER
+        assert sessions.remembers(request_with_session, form.verification.key)
+        assert [call.number for call in outbox] == [NUMBER]
+
+    def test_a_form_validated_twice_calls_once(
+        self, request_with_session: HttpRequest, outbox: Outbox
+    ) -> None:
+        form = ask(request_with_session)
+
+        form.full_clean()
+
+        assert len(outbox) == 1
+
+    def test_a_form_without_a_key_works_and_calls_once(
+        self, request_with_session: HttpRequest, outbox: Outbox
+    ) -> None:
+        first = ask(request_with_session, key="")
+        second = ask(request_with_session, key="")
+
+        assert first.verification == second.verification
+        assert len(outbox) == 1
+
+    @pytest.mark.parametrize("number", ["", " ", None])
+    def test_an_empty_number_is_asked_for(
+        self, number: str | None, request_with_session: HttpRequest
+    ) -> None:
+        assert ask(request_with_session, number=number).errors["number"] == [
+            "Enter a phone number."
+        ]
+
+    @pytest.mark.parametrize("data", [{"number": ""}, {"number": "12"}, {"key": "mangled"}])
+    def test_a_form_with_a_mistake_calls_nobody(
+        self, data: dict[str, str], request_with_session: HttpRequest, outbox: Outbox
+    ) -> None:
+        assert not ask(request_with_session, **data).is_valid()
+        assert not outbox
+
+    def test_a_refused_call_is_an_error_of_the_form_with_its_code(
+        self, request_with_session: HttpRequest, flashcall: Any
+    ) -> None:
+        flashcall(CHANNELS=["sms"])
+
+        form = ask(request_with_session)
+
+        assert form.has_error("__all__", "channel")
+        assert not hasattr(form, "verification")
+
+    def test_a_pending_call_for_another_purpose_does_not_answer_for_this_one(
+        self, request_with_session: HttpRequest, outbox: Outbox
+    ) -> None:
+        with time_machine.travel(NOON, tick=False) as clock:
+            first = ask(request_with_session)
+            clock.shift(timedelta(minutes=2))
+            form = ConfirmForm(request_with_session, {"number": NUMBER, "key": str(uuid4())})
+            assert form.is_valid()
+
+        assert form.verification != first.verification
+        assert len(outbox) == 2
+
+    def test_two_forms_stand_on_one_page_under_prefixes(
+        self, request_with_session: HttpRequest, outbox: Outbox
+    ) -> None:
+        data = {"a-number": NUMBER, "a-key": str(uuid4())}
+
+        form = PhoneForm(request_with_session, data, prefix="a")
+
+        assert form.is_valid()
+        assert len(outbox) == 1
 
 
-# In views of a site
+class TestCodeForm:
+    def test_a_right_code_brings_the_user(self, request_with_session: HttpRequest) -> None:
+        user = UserFactory()
+
+        form = answer(request_with_session, called(phone__user=user), "1234")
+
+        assert form.is_valid()
+        assert form.get_user() == user
+
+    @pytest.mark.parametrize(
+        ("code", "error", "checks"),
+        [("", "required", 0), ("12", "code_malformed", 0), ("4321", "wrong_code", 1)],
+    )
+    def test_a_code_that_opens_nothing_brings_nobody(
+        self, code: str, error: str, checks: int, request_with_session: HttpRequest
+    ) -> None:
+        verification = called()
+
+        form = answer(request_with_session, verification, code)
+
+        verification.refresh_from_db()
+        assert form.has_error("code", error)
+        assert form.get_user() is None
+        assert verification.checks == checks
+
+    def test_a_code_form_validated_twice_logs_in_once(
+        self, request_with_session: HttpRequest
+    ) -> None:
+        form = answer(request_with_session, called(), "1234")
+
+        form.full_clean()
+
+        assert form.has_error("code", "used")
+
+    def test_a_right_code_for_another_purpose_brings_nobody_but_is_valid(
+        self,
+        request_with_session: HttpRequest,
+    ) -> None:
+        verification = called(purpose=Purpose.CONFIRM)
+
+        form = answer(request_with_session, verification, "1234")
+
+        verification.refresh_from_db()
+        assert form.is_valid()
+        assert form.get_user() is None
+        assert verification.status == VerificationStatus.APPROVED
+        assert verification.consumed_at is None
+
+    def test_a_code_typed_in_another_browser_is_worth_nothing_and_costs_nothing(
+        self,
+        request_with_session: HttpRequest,
+    ) -> None:
+        verification = called()
+
+        form = CodeForm(request_with_session, {"code": "1234"}, verification=verification)
+
+        verification.refresh_from_db()
+        assert form.has_error("code", "expired")
+        assert (verification.checks, verification.status) == (0, VerificationStatus.PENDING)
+
+    def test_a_number_that_may_not_log_in_is_an_error_of_the_form(
+        self,
+        request_with_session: HttpRequest,
+    ) -> None:
+        verification = called(phone__user=UserFactory(is_staff=True))
+
+        form = answer(request_with_session, verification, "1234")
+
+        assert form.has_error("__all__", "staff")
+        assert form.get_user() is None
 
 
-@pytest.fixture
-def browser() -> Browser:
-    """Return a browser without cookies."""
-    return Browser()
+class TestOwnViews:
+    @pytest.mark.urls(__name__)
+    @pytest.mark.django_db
+    def test_a_site_logs_in_with_two_short_views_of_its_own(
+        self, browser: Browser, outbox: Outbox
+    ) -> None:
+        browser.open("/own/")
+        browser.press("Go on", number="12")
+        browser.press("Go on", number=NUMBER)
+        browser.press("Go on", code="12")
 
+        seen = browser.press("Go on", code=outbox[0].code)
 
-@pytest.mark.urls(__name__)
-@pytest.mark.django_db
-def test_a_site_logs_in_with_two_short_views_of_its_own(browser: Browser, outbox: Outbox) -> None:
-    browser.open("/own/")
-    browser.press("Go on", number="12")
-    browser.press("Go on", number=NUMBER)
-    browser.press("Go on", code="12")
+        assert seen.text.startswith("welcome phone-")
+        assert len(outbox) == 1
 
-    seen = browser.press("Go on", code=outbox[0].code)
+    @pytest.mark.urls(__name__)
+    @pytest.mark.django_db
+    def test_a_code_page_of_a_sites_own_is_bound_to_the_browser_too(
+        self, browser: Browser, outbox: Outbox
+    ) -> None:
+        browser.open("/own/")
+        browser.press("Go on", number=NUMBER)
+        stranger = Browser()
+        stranger.open(browser.url)
 
-    assert seen.text.startswith("welcome phone-")
-    assert len(outbox) == 1
+        seen = stranger.press("Go on", code=outbox[0].code)
 
+        assert "welcome" not in seen.text
+        assert Verification.objects.get().checks == 0
 
-@pytest.mark.urls(__name__)
-@pytest.mark.django_db
-def test_a_code_page_of_a_sites_own_is_bound_to_the_browser_too(
-    browser: Browser, outbox: Outbox
-) -> None:
-    browser.open("/own/")
-    browser.press("Go on", number=NUMBER)
-    stranger = Browser()
-    stranger.open(browser.url)
+    @pytest.mark.urls(__name__)
+    @pytest.mark.django_db
+    def test_a_form_on_the_front_page_keeps_where_to_go(
+        self, browser: Browser, outbox: Outbox
+    ) -> None:
+        browser.open("/?next=/welcome/%3Fa=1")
+        browser.press("Call me", number=NUMBER)
 
-    seen = stranger.press("Go on", code=outbox[0].code)
+        browser.press("Continue", code=outbox[0].code)
 
-    assert "welcome" not in seen.text
-    assert Verification.objects.get().checks == 0
+        assert browser.url == "/welcome/?a=1"
 
+    @pytest.mark.urls(__name__)
+    @pytest.mark.django_db
+    def test_a_site_puts_the_form_on_its_front_page(self, browser: Browser, outbox: Outbox) -> None:
+        browser.open("/")
+        browser.press("Call me", number=NUMBER)
 
-@pytest.mark.urls(__name__)
-@pytest.mark.django_db
-def test_a_form_on_the_front_page_keeps_where_to_go(browser: Browser, outbox: Outbox) -> None:
-    browser.open("/?next=/welcome/%3Fa=1")
-    browser.press("Call me", number=NUMBER)
+        seen = browser.press("Continue", code=outbox[0].code)
 
-    browser.press("Continue", code=outbox[0].code)
+        assert seen.text.startswith("welcome phone-")
 
-    assert browser.url == "/welcome/?a=1"
+    @pytest.mark.urls(__name__)
+    @pytest.mark.django_db
+    def test_a_site_proves_a_number_of_who_is_logged_in(
+        self, browser: Browser, outbox: Outbox
+    ) -> None:
+        user = UserFactory()
+        browser.client.force_login(user, backend="django_flashcall.backends.PhoneBackend")
+        browser.open("/confirm/")
+        browser.press("Go on", number=NUMBER)
 
+        seen = browser.press("Go on", code=outbox[0].code)
 
-@pytest.mark.urls(__name__)
-@pytest.mark.django_db
-def test_a_site_puts_the_form_on_its_front_page(browser: Browser, outbox: Outbox) -> None:
-    browser.open("/")
-    browser.press("Call me", number=NUMBER)
-
-    seen = browser.press("Continue", code=outbox[0].code)
-
-    assert seen.text.startswith("welcome phone-")
-
-
-@pytest.mark.urls(__name__)
-@pytest.mark.django_db
-def test_a_site_proves_a_number_of_who_is_logged_in(browser: Browser, outbox: Outbox) -> None:
-    user = UserFactory()
-    browser.client.force_login(user, backend="django_flashcall.backends.PhoneBackend")
-    browser.open("/confirm/")
-    browser.press("Go on", number=NUMBER)
-
-    seen = browser.press("Go on", code=outbox[0].code)
-
-    assert seen.text == f"proved {NUMBER} for None"
-    assert Verification.objects.get().user == user
+        assert seen.text == f"proved {NUMBER} for None"
+        assert Verification.objects.get().user == user

@@ -1,3 +1,5 @@
+"""Tests."""
+
 from __future__ import annotations
 
 import re
@@ -20,8 +22,9 @@ from django_flashcall.phone import (
     spellings,
 )
 from tests.browser import UNSEEN
-
-NUMBER = "+79991234567"
+from tests.constants import (
+    NUMBER,
+)
 
 
 class TestParsing:

@@ -1,56 +1,45 @@
+"""Conditional updates of numbers, verifications and attempts."""
+
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from django_flashcall.choices import AttemptStatus, Channel, VerificationStatus
-from django_flashcall.models import Phone, Price, Usage, Verification, VerificationAttempt
-from django_flashcall.money import to_units
+from django_flashcall.models import Phone, Verification, VerificationAttempt
 from django_flashcall.querysets import APPROVAL_LIFETIME
-
-from .factories import (
+from tests.constants import (
+    NOON,
+)
+from tests.factories import (
     AttemptFactory,
     PhoneFactory,
-    PriceFactory,
-    UsageFactory,
     UserFactory,
     VerificationFactory,
 )
+from tests.rows import MINUTE, SECOND, fresh, only
 
 pytestmark = pytest.mark.django_db
 
-NOW = datetime(2026, 3, 14, 9, 0, tzinfo=UTC)
-SECOND = timedelta(seconds=1)
-MINUTE = timedelta(minutes=1)
 
-
-def only(row: Any) -> Any:
-    """Return the queryset that holds just this row."""
-    return type(row).objects.filter(pk=row.pk)
-
-
-def fresh(row: Any) -> Any:
-    """Return the row as the database has it now."""
-    return only(row).get()
-
-
-@pytest.mark.parametrize(
-    ("amount", "units"),
+#: What ends a verification, each in its own way, seen at ``NOON``.
+ENDED = pytest.mark.parametrize(
+    "fields",
     [
-        ("0", 0),
-        ("0.35", 3500),
-        ("3.50", 35_000),
-        ("0.0001", 1),
-        ("0.00001", 1),  # rounded up: a cap is never exceeded by rounding
-        ("0.35001", 3501),
-        ("99999999.9999", 999_999_999_999),
+        pytest.param({"status": VerificationStatus.CANCELED}, id="canceled"),
+        pytest.param({"status": VerificationStatus.APPROVED, "approved_at": NOON}, id="approved"),
+        pytest.param({"expires_at": NOON}, id="expired"),
+        pytest.param({"checks": 3}, id="exhausted"),
     ],
 )
-def test_sums_are_claimed_in_units_of_a_hundredth_of_a_kopek(amount: str, units: int) -> None:
-    assert to_units(Decimal(amount)) == units
+
+
+def make_verification(**fields: Any) -> Verification:
+    verification: Verification = VerificationFactory(created_at=NOON - MINUTE, **fields)
+    return verification
 
 
 class TestClaimingACall:
@@ -58,27 +47,27 @@ class TestClaimingACall:
         ("last_attempt_at", "claimed"),
         [
             (None, True),
-            (NOW - MINUTE, True),
-            (NOW - MINUTE + SECOND, False),
-            (NOW, False),
+            (NOON - MINUTE, True),
+            (NOON - MINUTE + SECOND, False),
+            (NOON, False),
         ],
     )
     def test_waits_for_the_cooldown(self, last_attempt_at: datetime | None, claimed: bool) -> None:
         phone = PhoneFactory(last_attempt_at=last_attempt_at)
 
-        assert only(phone).claim_call(now=NOW, cooldown=MINUTE) is claimed
-        assert fresh(phone).last_attempt_at == (NOW if claimed else last_attempt_at)
+        assert only(phone).claim_call(now=NOON, cooldown=MINUTE) is claimed
+        assert fresh(phone).last_attempt_at == (NOON if claimed else last_attempt_at)
 
     def test_is_refused_for_a_blocked_number(self) -> None:
-        phone = PhoneFactory(blocked_at=NOW)
+        phone = PhoneFactory(blocked_at=NOON)
 
-        assert not only(phone).claim_call(now=NOW, cooldown=MINUTE)
+        assert not only(phone).claim_call(now=NOON, cooldown=MINUTE)
         assert fresh(phone).last_attempt_at is None
 
     def test_works_once(self) -> None:
         phone = PhoneFactory()
 
-        claims = [only(phone).claim_call(now=NOW, cooldown=MINUTE) for _ in range(2)]
+        claims = [only(phone).claim_call(now=NOON, cooldown=MINUTE) for _ in range(2)]
 
         assert claims == [True, False]
 
@@ -87,54 +76,54 @@ class TestClaimingASignUp:
     def test_works_for_a_number_without_a_user(self) -> None:
         phone = PhoneFactory()
 
-        assert only(phone).claim_sign_up(now=NOW)
-        assert fresh(phone).verified_at == NOW
+        assert only(phone).claim_sign_up(now=NOON)
+        assert fresh(phone).verified_at == NOON
 
     def test_is_refused_for_a_number_with_one(self) -> None:
         phone = PhoneFactory(user=UserFactory(), verified_at=None)
 
-        assert not only(phone).claim_sign_up(now=NOW)
+        assert not only(phone).claim_sign_up(now=NOON)
         assert fresh(phone).verified_at is None
 
 
 class TestProving:
     def test_again_moves_the_time_of_the_last_proof(self) -> None:
-        phone = PhoneFactory(user=UserFactory(), verified_at=NOW - MINUTE)
+        phone = PhoneFactory(user=UserFactory(), verified_at=NOON - MINUTE)
 
-        assert only(phone).prove_again(user=phone.user, now=NOW, since=None)
-        assert fresh(phone).verified_at == NOW
+        assert only(phone).prove_again(user=phone.user, now=NOON, since=None)
+        assert fresh(phone).verified_at == NOON
 
     def test_again_is_refused_for_what_was_never_proved(self) -> None:
         phone = PhoneFactory(user=UserFactory(), verified_at=None)
 
-        assert not only(phone).prove_again(user=phone.user, now=NOW, since=None)
+        assert not only(phone).prove_again(user=phone.user, now=NOON, since=None)
 
     def test_again_is_refused_to_anybody_else(self) -> None:
-        phone = PhoneFactory(user=UserFactory(), verified_at=NOW)
+        phone = PhoneFactory(user=UserFactory(), verified_at=NOON)
 
-        assert not only(phone).prove_again(user=UserFactory(), now=NOW, since=None)
+        assert not only(phone).prove_again(user=UserFactory(), now=NOON, since=None)
 
     @pytest.mark.parametrize(("ago", "is_enough"), [(1, True), (2, True), (3, False)])
     def test_again_may_ask_for_a_proof_since_a_day(self, ago: int, is_enough: bool) -> None:
-        phone = PhoneFactory(user=UserFactory(), verified_at=NOW - ago * MINUTE)
+        phone = PhoneFactory(user=UserFactory(), verified_at=NOON - ago * MINUTE)
 
-        proved = only(phone).prove_again(user=phone.user, now=NOW, since=NOW - 2 * MINUTE)
+        proved = only(phone).prove_again(user=phone.user, now=NOON, since=NOON - 2 * MINUTE)
 
         assert proved is is_enough
 
     def test_for_the_first_time_binds_the_number(self) -> None:
         phone, user = PhoneFactory(), UserFactory()
 
-        assert only(phone).bind(user=user, now=NOW)
-        assert (fresh(phone).user, fresh(phone).verified_at) == (user, NOW)
+        assert only(phone).bind(user=user, now=NOON)
+        assert (fresh(phone).user, fresh(phone).verified_at) == (user, NOON)
 
     @pytest.mark.parametrize(
         ("proved", "since", "claimed"),
         [
             (None, None, True),
-            (NOW, None, False),
-            (NOW - MINUTE, NOW - MINUTE, False),
-            (NOW - MINUTE - SECOND, NOW - MINUTE, True),
+            (NOON, None, False),
+            (NOON - MINUTE, NOON - MINUTE, False),
+            (NOON - MINUTE - SECOND, NOON - MINUTE, True),
         ],
     )
     def test_takes_a_number_that_another_user_never_proved_or_long_ago(
@@ -142,7 +131,7 @@ class TestProving:
     ) -> None:
         phone, user = PhoneFactory(user=UserFactory(), verified_at=proved), UserFactory()
 
-        assert only(phone).claim_for(user=user, now=NOW, dormant_since=since) is claimed
+        assert only(phone).claim_for(user=user, now=NOON, dormant_since=since) is claimed
         assert (fresh(phone).user == user) is claimed
 
     @pytest.mark.parametrize("is_mine", [True, False])
@@ -150,60 +139,43 @@ class TestProving:
         user = UserFactory()
         phone = PhoneFactory(user=user if is_mine else None)
 
-        assert only(phone).claim_for(user=user, now=NOW, dormant_since=None)
+        assert only(phone).claim_for(user=user, now=NOON, dormant_since=None)
         assert fresh(phone).user == user
 
     def test_ends_with_a_release(self) -> None:
         phone = PhoneFactory(user=UserFactory())
 
-        assert only(phone).release(now=NOW) == 1
+        assert only(phone).release(now=NOON) == 1
         assert (fresh(phone).user, fresh(phone).verified_at) == (None, None)
 
 
 class TestBlocking:
     def test_counts_the_numbers_that_were_not_blocked_before(self) -> None:
-        blocked, free = PhoneFactory(blocked_at=NOW - MINUTE), PhoneFactory()
+        blocked, free = PhoneFactory(blocked_at=NOON - MINUTE), PhoneFactory()
 
-        assert Phone.objects.block(now=NOW) == 1
-        assert fresh(blocked).blocked_at == NOW - MINUTE
-        assert fresh(free).blocked_at == NOW
+        assert Phone.objects.block(now=NOON) == 1
+        assert fresh(blocked).blocked_at == NOON - MINUTE
+        assert fresh(free).blocked_at == NOON
 
     def test_is_undone(self) -> None:
-        PhoneFactory(blocked_at=NOW)
+        PhoneFactory(blocked_at=NOON)
         PhoneFactory()
 
         assert Phone.objects.unblock() == 1
         assert not Phone.objects.exclude(blocked_at=None).exists()
 
 
-#: What ends a verification, each in its own way, seen at ``NOW``.
-ENDED = pytest.mark.parametrize(
-    "fields",
-    [
-        pytest.param({"status": VerificationStatus.CANCELED}, id="canceled"),
-        pytest.param({"status": VerificationStatus.APPROVED, "approved_at": NOW}, id="approved"),
-        pytest.param({"expires_at": NOW}, id="expired"),
-        pytest.param({"checks": 3}, id="exhausted"),
-    ],
-)
-
-
-def make_verification(**fields: Any) -> Verification:
-    verification: Verification = VerificationFactory(created_at=NOW - MINUTE, **fields)
-    return verification
-
-
 class TestClaimingACheck:
     def test_counts_it(self) -> None:
         verification = make_verification(checks=1)
 
-        assert only(verification).claim_check(now=NOW)
+        assert only(verification).claim_check(now=NOON)
         assert fresh(verification).checks == 2
 
     def test_works_as_often_as_checks_are_allowed(self) -> None:
         verification = make_verification(max_checks=3)
 
-        claims = [only(verification).claim_check(now=NOW) for _ in range(5)]
+        claims = [only(verification).claim_check(now=NOON) for _ in range(5)]
 
         assert claims == [True, True, True, False, False]
         assert fresh(verification).checks == 3
@@ -212,7 +184,7 @@ class TestClaimingACheck:
     def test_is_refused_once_the_verification_has_ended(self, fields: dict[str, Any]) -> None:
         verification = make_verification(**fields)
 
-        assert not only(verification).claim_check(now=NOW)
+        assert not only(verification).claim_check(now=NOON)
         assert fresh(verification).checks == verification.checks
 
 
@@ -220,27 +192,27 @@ class TestClaimingAnAttempt:
     def test_counts_it(self) -> None:
         verification = make_verification(attempt_count=1)
 
-        assert only(verification).claim_attempt(now=NOW, time_left=MINUTE)
+        assert only(verification).claim_attempt(now=NOON, time_left=MINUTE)
         assert fresh(verification).attempt_count == 2
 
     def test_works_as_often_as_attempts_are_allowed(self) -> None:
         verification = make_verification(attempt_count=1, max_attempts=3)
 
-        claims = [only(verification).claim_attempt(now=NOW, time_left=MINUTE) for _ in range(4)]
+        claims = [only(verification).claim_attempt(now=NOON, time_left=MINUTE) for _ in range(4)]
 
         assert claims == [True, True, False, False]
 
     @pytest.mark.parametrize(("left", "claimed"), [(MINUTE, False), (MINUTE + SECOND, True)])
     def test_needs_time_enough_to_use_the_call(self, left: timedelta, claimed: bool) -> None:
-        verification = make_verification(expires_at=NOW + left)
+        verification = make_verification(expires_at=NOON + left)
 
-        assert only(verification).claim_attempt(now=NOW, time_left=MINUTE) is claimed
+        assert only(verification).claim_attempt(now=NOON, time_left=MINUTE) is claimed
 
     @ENDED
     def test_is_refused_once_the_verification_has_ended(self, fields: dict[str, Any]) -> None:
         verification = make_verification(**fields)
 
-        assert not only(verification).claim_attempt(now=NOW, time_left=timedelta(0))
+        assert not only(verification).claim_attempt(now=NOON, time_left=timedelta(0))
         assert fresh(verification).attempt_count == 1
 
 
@@ -248,48 +220,48 @@ class TestApproving:
     def test_works_once(self) -> None:
         verification = make_verification()
 
-        approvals = [only(verification).approve(now=NOW) for _ in range(2)]
+        approvals = [only(verification).approve(now=NOON) for _ in range(2)]
 
         assert approvals == [True, False]
         assert fresh(verification).status == VerificationStatus.APPROVED
-        assert fresh(verification).approved_at == NOW
+        assert fresh(verification).approved_at == NOON
 
     def test_works_after_the_last_check_was_counted(self) -> None:
         """The last check may be the right one."""
         verification = make_verification(checks=3)
 
-        assert only(verification).approve(now=NOW)
+        assert only(verification).approve(now=NOON)
 
     @pytest.mark.parametrize(
-        "fields", [{"status": VerificationStatus.CANCELED}, {"expires_at": NOW}]
+        "fields", [{"status": VerificationStatus.CANCELED}, {"expires_at": NOON}]
     )
     def test_is_refused_once_the_verification_has_ended(self, fields: dict[str, Any]) -> None:
         verification = make_verification(**fields)
 
-        assert not only(verification).approve(now=NOW)
+        assert not only(verification).approve(now=NOON)
         assert fresh(verification).approved_at is None
 
 
 class TestConsuming:
     @staticmethod
     def consume(verification: Verification, *, purpose: str = "login") -> bool:
-        consumed: bool = only(verification).consume(now=NOW, purpose=purpose)
+        consumed: bool = only(verification).consume(now=NOON, purpose=purpose)
         return consumed
 
     @staticmethod
     def approved(**fields: Any) -> Verification:
-        approval = {"status": VerificationStatus.APPROVED, "approved_at": NOW}
+        approval = {"status": VerificationStatus.APPROVED, "approved_at": NOON}
         return make_verification(**{**approval, **fields})
 
     def test_works_once(self) -> None:
         verification = self.approved()
 
         assert [self.consume(verification) for _ in range(2)] == [True, False]
-        assert fresh(verification).consumed_at == NOW
+        assert fresh(verification).consumed_at == NOON
 
     def test_works_after_the_verification_has_expired(self) -> None:
         """What counts is the age of the approval."""
-        assert self.consume(self.approved(expires_at=NOW))
+        assert self.consume(self.approved(expires_at=NOON))
 
     @pytest.mark.parametrize(
         ("age", "consumed"),
@@ -300,7 +272,7 @@ class TestConsuming:
         ],
     )
     def test_needs_a_recent_approval(self, age: timedelta, consumed: bool) -> None:
-        assert self.consume(self.approved(approved_at=NOW - age)) is consumed
+        assert self.consume(self.approved(approved_at=NOON - age)) is consumed
 
     @pytest.mark.parametrize(
         ("asked_for", "used_for", "consumed"),
@@ -330,9 +302,9 @@ class TestCanceling:
         ("fields", "canceled"),
         [
             ({}, True),
-            ({"expires_at": NOW}, True),
+            ({"expires_at": NOON}, True),
             ({"status": VerificationStatus.CANCELED}, False),
-            ({"status": VerificationStatus.APPROVED, "approved_at": NOW}, False),
+            ({"status": VerificationStatus.APPROVED, "approved_at": NOON}, False),
         ],
     )
     def test_works_while_it_is_pending(self, fields: dict[str, Any], canceled: bool) -> None:
@@ -348,29 +320,29 @@ class TestOpen:
     def test_is_what_a_right_code_would_still_approve(self) -> None:
         open_one = make_verification()
         make_verification(checks=3)
-        make_verification(expires_at=NOW)
+        make_verification(expires_at=NOON)
         make_verification(status=VerificationStatus.CANCELED)
 
-        assert list(Verification.objects.open(now=NOW)) == [open_one]
+        assert list(Verification.objects.open(now=NOON)) == [open_one]
 
 
 class TestRecentAttempts:
     def test_are_those_at_one_number_within_the_window(self) -> None:
         phone = PhoneFactory()
         for minutes in (0, 5, 59, 60, 61):
-            began = NOW - timedelta(minutes=minutes)
+            began = NOON - timedelta(minutes=minutes)
             verification = VerificationFactory(phone=phone, created_at=began)
             AttemptFactory(verification=verification, created_at=began)
-        AttemptFactory(created_at=NOW)
+        AttemptFactory(created_at=NOON)
 
-        recent = VerificationAttempt.objects.recent(phone.pk, since=NOW - timedelta(hours=1))
+        recent = VerificationAttempt.objects.recent(phone.pk, since=NOON - timedelta(hours=1))
 
-        assert (recent["count"], recent["latest"]) == (3, NOW)
-        assert recent["first"] == NOW - timedelta(minutes=59)
+        assert (recent["count"], recent["latest"]) == (3, NOON)
+        assert recent["first"] == NOON - timedelta(minutes=59)
         assert (recent["sms"], recent["first_sms"]) == (0, None)
 
     def test_are_found_when_their_verification_began_before_the_window(self) -> None:
-        since = NOW - timedelta(hours=1)
+        since = NOON - timedelta(hours=1)
         verification = VerificationFactory(created_at=since - 9 * MINUTE)
         AttemptFactory(verification=verification, created_at=since + SECOND)
 
@@ -379,7 +351,7 @@ class TestRecentAttempts:
         assert recent["count"] == 1
 
     def test_may_be_none(self) -> None:
-        recent = VerificationAttempt.objects.recent(PhoneFactory().pk, since=NOW)
+        recent = VerificationAttempt.objects.recent(PhoneFactory().pk, since=NOON)
 
         assert (recent["count"], recent["latest"]) == (0, None)
 
@@ -387,29 +359,34 @@ class TestRecentAttempts:
 class TestClaimingADial:
     @staticmethod
     def requested(**fields: Any) -> VerificationAttempt:
-        unsent = {"status": AttemptStatus.REQUESTED, "sent_at": None, "created_at": NOW, "code": ""}
+        unsent = {
+            "status": AttemptStatus.REQUESTED,
+            "sent_at": None,
+            "created_at": NOON,
+            "code": "",
+        }
         attempt: VerificationAttempt = AttemptFactory(**{**unsent, **fields})
         return attempt
 
     def test_works_once_however_often_a_queue_delivers(self) -> None:
         attempt = self.requested()
 
-        claims = [only(attempt).claim_dial(now=NOW, code_digest="") for _ in range(2)]
+        claims = [only(attempt).claim_dial(now=NOON, code_digest="") for _ in range(2)]
 
         assert claims == [True, False]
-        assert fresh(attempt).sent_at == NOW
+        assert fresh(attempt).sent_at == NOON
 
     def test_keeps_the_digest_of_a_code_of_ours(self) -> None:
         attempt = self.requested()
 
-        only(attempt).claim_dial(now=NOW, code_digest="a" * 64)
+        only(attempt).claim_dial(now=NOON, code_digest="a" * 64)
 
         assert fresh(attempt).code_digest == "a" * 64
 
     def test_leaves_the_digest_that_an_sms_took_over(self) -> None:
         attempt = self.requested(code="1234", channel=Channel.SMS)
 
-        only(attempt).claim_dial(now=NOW, code_digest="")
+        only(attempt).claim_dial(now=NOON, code_digest="")
 
         assert fresh(attempt).code_digest == attempt.code_digest != ""
 
@@ -419,7 +396,7 @@ class TestClaimingADial:
     def test_is_refused_once_the_outcome_is_recorded(self, status: str) -> None:
         attempt = self.requested(status=status)
 
-        assert not only(attempt).claim_dial(now=NOW, code_digest="")
+        assert not only(attempt).claim_dial(now=NOON, code_digest="")
         assert fresh(attempt).sent_at is None
 
 
@@ -446,9 +423,9 @@ class TestConcluding:
     def test_records_an_outcome_once(self, before: str, after: str, recorded: bool) -> None:
         attempt = AttemptFactory(status=before, code="")
 
-        assert only(attempt).conclude(status=after, answered_at=NOW) is recorded
+        assert only(attempt).conclude(status=after, answered_at=NOON) is recorded
         assert fresh(attempt).status == (after if recorded else before)
-        assert fresh(attempt).answered_at == (NOW if recorded else None)
+        assert fresh(attempt).answered_at == (NOON if recorded else None)
 
     def test_keeps_what_the_provider_said(self) -> None:
         attempt = AttemptFactory(status=AttemptStatus.REQUESTED, provider_id="", price=None)
@@ -464,20 +441,20 @@ class TestSweeping:
     @pytest.mark.parametrize(
         ("fields", "swept"),
         [
-            pytest.param({"sent_at": NOW - MINUTE}, 1, id="sent and not answered in time"),
-            pytest.param({"sent_at": NOW - MINUTE + SECOND}, 0, id="sent a moment ago"),
+            pytest.param({"sent_at": NOON - MINUTE}, 1, id="sent and not answered in time"),
+            pytest.param({"sent_at": NOON - MINUTE + SECOND}, 0, id="sent a moment ago"),
             pytest.param({"sent_at": None}, 0, id="waiting in a queue"),
-            pytest.param({"sent_at": None, "expires_at": NOW}, 1, id="forgotten in a queue"),
-            pytest.param({"expires_at": NOW, "sent_at": NOW}, 0, id="sent at the last moment"),
+            pytest.param({"sent_at": None, "expires_at": NOON}, 1, id="forgotten in a queue"),
+            pytest.param({"expires_at": NOON, "sent_at": NOON}, 0, id="sent at the last moment"),
             pytest.param({"status": AttemptStatus.ACCEPTED}, 0, id="accepted"),
             pytest.param({"status": AttemptStatus.UNKNOWN}, 0, id="swept before"),
         ],
     )
     def test_finds_what_nobody_answers(self, fields: dict[str, Any], swept: int) -> None:
-        requested = {"status": AttemptStatus.REQUESTED, "created_at": NOW - 2 * MINUTE}
+        requested = {"status": AttemptStatus.REQUESTED, "created_at": NOON - 2 * MINUTE}
         attempt = AttemptFactory(**{**requested, **fields})
 
-        overdue = VerificationAttempt.objects.overdue(now=NOW, deadline=MINUTE)
+        overdue = VerificationAttempt.objects.overdue(now=NOON, deadline=MINUTE)
         assert list(overdue) == [attempt][:swept]
 
 
@@ -494,57 +471,8 @@ class TestCarryingCall:
         assert list(verification.attempts.carrying_call()) == [first, second]
 
 
-class TestMatchingPrices:
-    def test_are_those_of_the_numbers_prefixes_and_the_channel(self) -> None:
-        everything = PriceFactory()
-        country = PriceFactory(prefix="+7", channel=Channel.VOICE)
-        PriceFactory(prefix="+7", channel=Channel.SMS)
-        PriceFactory(prefix="+8")
-        PriceFactory(prefix="+79991")
-
-        matching = Price.objects.matching(["", "+7", "+79"], channel="voice", now=soon())
-
-        assert set(matching) == {everything, country}
-
-    def test_are_in_force_the_newest_last(self) -> None:
-        new = PriceFactory(valid_from=NOW)
-        old = PriceFactory(valid_from=NOW - MINUTE)
-        PriceFactory(valid_from=NOW + SECOND)
-
-        assert list(Price.objects.matching([""], channel="voice", now=NOW)) == [old, new]
-
-
 class TestFailedChecks:
     def test_of_a_number_that_nobody_asked_about_are_none(self) -> None:
         rows = Verification.objects.filter(phone=PhoneFactory())
 
-        assert rows.failed_checks(now=NOW, day=NOW, month=NOW) == {"day": 0, "month": 0}
-
-
-class TestAddingUsage:
-    def test_counts_attempts_and_units(self) -> None:
-        usage = UsageFactory(attempts=1, units=3500)
-
-        assert only(usage).add(attempts=1, units=3500)
-        assert (fresh(usage).attempts, fresh(usage).units) == (2, 7000)
-
-    def test_gives_back_what_was_reserved_too_much(self) -> None:
-        usage = UsageFactory(attempts=1, units=3500)
-
-        assert only(usage).add(attempts=0, units=-3500)
-        assert (fresh(usage).attempts, fresh(usage).units) == (1, 0)
-
-    def test_claims_one_attempt_and_no_money_unless_told_otherwise(self) -> None:
-        usage = UsageFactory(attempts=1, units=7)
-
-        assert only(usage).claim(max_units=7)
-        assert (fresh(usage).attempts, fresh(usage).units) == (2, 7)
-        assert not only(usage).claim(max_units=6)
-
-    def test_of_a_window_without_a_row_says_so(self) -> None:
-        assert not Usage.objects.filter(scope="nowhere").add(attempts=1, units=0)
-
-
-def soon() -> datetime:
-    """Return a time at which the prices that the factory makes are in force."""
-    return datetime.now(tz=UTC) + SECOND
+        assert rows.failed_checks(now=NOON, day=NOON, month=NOON) == {"day": 0, "month": 0}

@@ -1,9 +1,10 @@
+"""Tests."""
+
 from __future__ import annotations
 
 import textwrap
 import unittest
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,11 +21,11 @@ from django_flashcall.limits import breaker
 from django_flashcall.models import Phone
 from django_flashcall.providers import locmem
 from django_flashcall.testing import PhoneTestMixin, fresh_outbox, log_in_by_phone
-
-from .factories import UserFactory
-
-DOCS = Path(__file__).resolve().parent.parent / "docs"
-NUMBER = "+7 999 123-45-67"
+from tests.constants import (
+    DOCS,
+    SHOWN,
+)
+from tests.factories import UserFactory
 
 #: A site in earnest: a provider that cannot be made here, a queue, and few knocks.
 SITE = {
@@ -46,7 +47,7 @@ class Borrowed(PhoneTestMixin, TestCase):
     __test__ = False
 
     def test_logs_in(self) -> None:
-        self.assertEqual(self.log_in_by_phone(NUMBER).status_code, 302)
+        self.assertEqual(self.log_in_by_phone(SHOWN).status_code, 302)
         self.assertIn("_auth_user_id", self.client.session)
         self.assertEqual([call.number for call in self.outbox], ["+79991234567"])
 
@@ -91,7 +92,7 @@ class TestMixin:
     def test_keeps_the_other_keys_of_the_site(self, settings: Any) -> None:
         settings.FLASHCALL = {**SITE, "CODE_LENGTH": 5}
         with testing.recorded_calls() as calls:
-            log_in_by_phone(Client(), NUMBER)
+            log_in_by_phone(Client(), SHOWN)
             assert len(calls[-1].code) == 5
 
 
@@ -105,7 +106,7 @@ class TestFixture:
     def test_begins_each_test_with_nothing_called_and_nothing_counted(
         self, client: Client, phone_outbox: list[locmem.Delivery], turn: int
     ) -> None:
-        log_in_by_phone(client, NUMBER)
+        log_in_by_phone(client, SHOWN)
         assert [call.channel for call in phone_outbox] == [Channel.FLASH_CALL]
 
     def test_lets_a_test_change_settings_afterwards(
@@ -113,13 +114,13 @@ class TestFixture:
     ) -> None:
         settings.FLASHCALL = {**settings.FLASHCALL, "SIGN_UP": False}
         with pytest.raises(AssertionError, match="No call was placed"):
-            log_in_by_phone(client, NUMBER)
+            log_in_by_phone(client, SHOWN)
 
     def test_places_no_call_whatever_a_test_changes(
         self, client: Client, phone_outbox: list[locmem.Delivery], settings: Any
     ) -> None:
         settings.FLASHCALL = {**SITE, "CODE_LENGTH": 5}
-        log_in_by_phone(client, NUMBER)
+        log_in_by_phone(client, SHOWN)
         assert len(phone_outbox[-1].code) == 5
         with override_settings(FLASHCALL={"PROVIDER": SITE["PROVIDER"]}):
             log_in_by_phone(Client(), "+7 999 765-43-21")
@@ -131,7 +132,7 @@ class TestFixture:
         options = {"error_code": "not_enough_money"}
         settings.FLASHCALL = {**settings.FLASHCALL, "OPTIONS": options}
         with pytest.raises(AssertionError, match="No call was placed"):
-            log_in_by_phone(client, NUMBER)
+            log_in_by_phone(client, SHOWN)
 
     def test_leaves_nothing_behind(self) -> None:
         assert live.FLASHCALL == SITE
@@ -147,59 +148,54 @@ class TestFixture:
         names["test_after_a_minute_the_number_is_called_again"](client, phone_outbox)
 
 
-def test_a_mixin_that_stands_behind_the_test_case_is_refused() -> None:
-    with pytest.raises(TypeError, match="list PhoneTestMixin before TestCase"):
-        type("Wrong", (TestCase, PhoneTestMixin), {})
+class TestUse:
+    def test_a_mixin_that_stands_behind_the_test_case_is_refused(self) -> None:
+        with pytest.raises(TypeError, match="list PhoneTestMixin before TestCase"):
+            type("Wrong", (TestCase, PhoneTestMixin), {})
 
+    def test_a_login_without_an_outbox_is_refused(self, settings: Any) -> None:
+        settings.FLASHCALL = SITE
+        with pytest.raises(AssertionError, match="Calls are not recorded"):
+            log_in_by_phone(Client(), SHOWN)
 
-def test_a_login_without_an_outbox_is_refused(settings: Any) -> None:
-    settings.FLASHCALL = SITE
-    with pytest.raises(AssertionError, match="Calls are not recorded"):
-        log_in_by_phone(Client(), NUMBER)
+    @pytest.mark.django_db
+    def test_a_login_that_the_site_refuses_is_none(self) -> None:
+        user: Any = UserFactory(is_staff=True)
+        Phone.objects.create(number="+79991234567", user=user, verified_at=timezone.now())
+        with pytest.raises(AssertionError, match="You cannot log in with this number"):
+            log_in_by_phone(Client(), SHOWN)
 
+    @pytest.mark.django_db
+    def test_a_login_that_fails_says_what_the_page_says(self) -> None:
+        with pytest.raises(AssertionError, match="This is not a phone number"):
+            log_in_by_phone(Client(), "12")
 
-@pytest.mark.django_db
-def test_a_login_that_the_site_refuses_is_none() -> None:
-    user: Any = UserFactory(is_staff=True)
-    Phone.objects.create(number="+79991234567", user=user, verified_at=timezone.now())
-    with pytest.raises(AssertionError, match="You cannot log in with this number"):
-        log_in_by_phone(Client(), NUMBER)
+    @pytest.mark.django_db
+    def test_a_login_goes_where_it_was_told_to(self) -> None:
+        response: Any = log_in_by_phone(Client(), SHOWN, next_url="/basket/")
+        assert response.url == "/basket/"
 
+    @pytest.mark.django_db
+    def test_a_site_without_a_dict_of_ours_can_be_tested_too(self) -> None:
+        with override_settings():
+            del live.FLASHCALL
+            with testing.recorded_calls():
+                log_in_by_phone(Client(), SHOWN)
+        assert Phone.objects.get().verified_at is not None
 
-@pytest.mark.django_db
-def test_a_login_that_fails_says_what_the_page_says() -> None:
-    with pytest.raises(AssertionError, match="This is not a phone number"):
-        log_in_by_phone(Client(), "12")
+    def test_forgetting_is_no_matter_of_a_cache_that_is_dead(self, settings: Any) -> None:
+        settings.CACHES = {"default": {"BACKEND": "tests.doubles.DeadCache"}}
+        breaker.forget()
 
+    def test_an_outbox_does_not_stop_the_clock(self) -> None:
+        with testing.recorded_calls(), time_machine.travel("2026-03-14", tick=False):
+            assert timezone.now().year == 2026
 
-@pytest.mark.django_db
-def test_a_login_goes_where_it_was_told_to() -> None:
-    response: Any = log_in_by_phone(Client(), NUMBER, next_url="/basket/")
-    assert response.url == "/basket/"
-
-
-@pytest.mark.django_db
-def test_a_site_without_a_dict_of_ours_can_be_tested_too() -> None:
-    with override_settings():
-        del live.FLASHCALL
-        with testing.recorded_calls():
-            log_in_by_phone(Client(), NUMBER)
-    assert Phone.objects.get().verified_at is not None
-
-
-def test_forgetting_is_no_matter_of_a_cache_that_is_dead(settings: Any) -> None:
-    settings.CACHES = {"default": {"BACKEND": "tests.test_lines.DeadCache"}}
-    breaker.forget()
-
-
-def test_an_outbox_does_not_stop_the_clock() -> None:
-    with testing.recorded_calls(), time_machine.travel("2026-03-14", tick=False):
-        assert timezone.now().year == 2026
-
-
-@pytest.mark.django_db
-def test_a_cap_on_money_does_not_stop_the_tests_of_a_site(settings: Any, client: Client) -> None:
-    settings.FLASHCALL = {"DAILY_SPEND": Decimal("500")}
-    with override_settings(**testing.testing_settings()), fresh_outbox() as outbox:
-        log_in_by_phone(client, "8 999 123-45-67")
-        assert len(outbox) == 1
+    @pytest.mark.django_db
+    def test_a_cap_on_money_does_not_stop_the_tests_of_a_site(
+        self, settings: Any, client: Client
+    ) -> None:
+        settings.FLASHCALL = {"DAILY_SPEND": Decimal("500")}
+        with override_settings(**testing.testing_settings()), fresh_outbox() as outbox:
+            log_in_by_phone(client, "8 999 123-45-67")
+            assert len(outbox) == 1

@@ -1,3 +1,5 @@
+"""Tests."""
+
 from __future__ import annotations
 
 import pytest
@@ -11,8 +13,7 @@ from django_flashcall.transactions import (
     refuse_open_transaction,
     repeat_on_deadlock,
 )
-
-from .factories import PhoneFactory
+from tests.factories import PhoneFactory
 
 
 class Unlucky:
@@ -50,6 +51,32 @@ REPEATED = [
     pytest.param(postgresql("40P01"), "40P01", id="PostgreSQL: deadlock"),
     pytest.param(postgresql("40001"), "40001", id="PostgreSQL: serialisation"),
 ]
+
+
+class Deadlock:
+    """A transaction that the database itself aborts ``times`` times before it commits."""
+
+    def __init__(self, sql: str, *, times: int) -> None:
+        self.sql = sql
+        self.times = times
+        self.runs = 0
+
+    def __call__(self) -> None:
+        self.runs += 1
+        with own_transaction(Phone):
+            PhoneFactory()
+            if self.runs <= self.times:
+                with connection.cursor() as cursor:
+                    cursor.execute(self.sql)
+
+
+def assert_repeated(sql: str) -> None:
+    work = Deadlock(sql, times=2)
+
+    repeat_on_deadlock(work)
+
+    assert work.runs == 3
+    assert Phone.objects.count() == 1
 
 
 @pytest.mark.django_db(transaction=True)
@@ -93,19 +120,19 @@ class TestOwnTransaction:
         assert not isinstance(caught.value, TransactionOpen)
 
 
-@pytest.mark.django_db
-def test_a_transaction_of_a_test_case_is_no_callers_transaction() -> None:
-    refuse_open_transaction(Phone)
-    with own_transaction(Phone):
-        PhoneFactory()
-
-    assert Phone.objects.count() == 1
-
-
-@pytest.mark.django_db
-def test_a_callers_block_within_a_test_case_is_one() -> None:
-    with transaction.atomic(), pytest.raises(TransactionOpen):
+class TestCallers:
+    @pytest.mark.django_db
+    def test_a_transaction_of_a_test_case_is_no_callers_transaction(self) -> None:
         refuse_open_transaction(Phone)
+        with own_transaction(Phone):
+            PhoneFactory()
+
+        assert Phone.objects.count() == 1
+
+    @pytest.mark.django_db
+    def test_a_callers_block_within_a_test_case_is_one(self) -> None:
+        with transaction.atomic(), pytest.raises(TransactionOpen):
+            refuse_open_transaction(Phone)
 
 
 class TestRepeating:
@@ -152,46 +179,21 @@ class TestRepeating:
         assert work.runs == 1
 
 
-class Deadlock:
-    """A transaction that the database itself aborts ``times`` times before it commits."""
+class TestAborts:
+    @pytest.mark.skipif(
+        connection.vendor != "postgresql",
+        reason="PostgreSQL's own errors: set FLASHCALL_TEST_DATABASE=postgresql",
+    )
+    @pytest.mark.django_db(transaction=True)
+    @pytest.mark.parametrize("sqlstate", ["40P01", "40001"])
+    def test_an_abort_by_postgresql_is_repeated_and_leaves_one_row(self, sqlstate: str) -> None:
+        assert_repeated(f"DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '{sqlstate}'; END $$")
 
-    def __init__(self, sql: str, *, times: int) -> None:
-        self.sql = sql
-        self.times = times
-        self.runs = 0
-
-    def __call__(self) -> None:
-        self.runs += 1
-        with own_transaction(Phone):
-            PhoneFactory()
-            if self.runs <= self.times:
-                with connection.cursor() as cursor:
-                    cursor.execute(self.sql)
-
-
-def assert_repeated(sql: str) -> None:
-    work = Deadlock(sql, times=2)
-
-    repeat_on_deadlock(work)
-
-    assert work.runs == 3
-    assert Phone.objects.count() == 1
-
-
-@pytest.mark.skipif(
-    connection.vendor != "postgresql",
-    reason="PostgreSQL's own errors: set FLASHCALL_TEST_DATABASE=postgresql",
-)
-@pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("sqlstate", ["40P01", "40001"])
-def test_an_abort_by_postgresql_is_repeated_and_leaves_one_row(sqlstate: str) -> None:
-    assert_repeated(f"DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '{sqlstate}'; END $$")
-
-
-@pytest.mark.skipif(
-    connection.vendor != "mysql", reason="MariaDB's own errors: set FLASHCALL_TEST_DATABASE=mariadb"
-)
-@pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("number", [1213, 1205, 1020])
-def test_an_abort_by_mariadb_is_repeated_and_leaves_one_row(number: int) -> None:
-    assert_repeated(f"SIGNAL SQLSTATE '40001' SET MYSQL_ERRNO = {number}")
+    @pytest.mark.skipif(
+        connection.vendor != "mysql",
+        reason="MariaDB's own errors: set FLASHCALL_TEST_DATABASE=mariadb",
+    )
+    @pytest.mark.django_db(transaction=True)
+    @pytest.mark.parametrize("number", [1213, 1205, 1020])
+    def test_an_abort_by_mariadb_is_repeated_and_leaves_one_row(self, number: int) -> None:
+        assert_repeated(f"SIGNAL SQLSTATE '40001' SET MYSQL_ERRNO = {number}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,19 +10,17 @@ from django.contrib.auth import get_user_model
 
 from django_flashcall.models import Phone
 from django_flashcall.simulator.testing import RunningSimulator
-from tests.chromium.visitor import CODE_PAGE, PHONE, Visitor
+from tests.chromium.visitor import CODE_PAGE, OTHER_SHOWN, PHONE, Arrive
+from tests.constants import PASSWORD
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-Arrive = Callable[..., Visitor]
 
 WINDOWS = pytest.mark.parametrize(
     "window",
     [{"language": "ru", "size": PHONE}, {"javascript": False}],
     ids=["ru-390-script", "en-1100-no script"],
 )
-OTHER = "+7 999 765-43-21"
-PASSWORD = "correct horse"
 
 
 @WINDOWS
@@ -31,11 +28,11 @@ def test_confirms_another_number(arrive: Arrive, window: dict[str, Any]) -> None
     visitor = arrive(**window)
     visitor.ask()
     visitor.answer()
-    visitor.ask(OTHER, path="/phone/confirm/")
+    visitor.ask(OTHER_SHOWN, path="/phone/confirm/")
     visitor.answer()
     visitor.open("/account/")
     assert "+7 999 123-45-67" in visitor.text
-    assert OTHER in visitor.text
+    assert OTHER_SHOWN in visitor.text
 
 
 @WINDOWS
@@ -43,11 +40,11 @@ def test_changes_the_number(arrive: Arrive, window: dict[str, Any]) -> None:
     visitor = arrive(**window)
     visitor.ask()
     visitor.answer()
-    visitor.ask(OTHER, path="/phone/change/")
+    visitor.ask(OTHER_SHOWN, path="/phone/change/")
     visitor.answer()
     visitor.open("/account/")
     assert "+7 999 123-45-67" not in visitor.text
-    assert OTHER in visitor.text
+    assert OTHER_SHOWN in visitor.text
 
 
 @WINDOWS

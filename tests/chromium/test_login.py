@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from itertools import product
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -13,11 +12,17 @@ from django.contrib.auth import get_user_model
 
 from django_flashcall.models import Verification, VerificationAttempt
 from django_flashcall.simulator.testing import RunningSimulator
-from tests.chromium.visitor import CODE_PAGE, DESKTOP, FORBIDDEN, NUMBER, PHONE, Visitor
+from tests.chromium.visitor import (
+    CODE_PAGE,
+    DESKTOP,
+    FORBIDDEN,
+    PHONE,
+    Arrive,
+)
+from tests.constants import TYPED
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-Arrive = Callable[..., Visitor]
 
 WINDOWS = [
     pytest.param(
@@ -106,7 +111,7 @@ def test_a_double_click_is_one_call(
 ) -> None:
     visitor = arrive(javascript=javascript)
     visitor.open("/phone/login/")
-    visitor.page.locator("[name=number]").fill(NUMBER)
+    visitor.page.locator("[name=number]").fill(TYPED)
     visitor.page.get_by_role("button", name="Call me").dblclick()
     visitor.page.wait_for_url(CODE_PAGE)
     visitor.page.wait_for_load_state("networkidle")
@@ -145,7 +150,7 @@ def test_going_back_and_pressing_again_calls_nobody_twice(
     visitor = arrive(javascript=javascript)
     visitor.ask()
     visitor.page.go_back()
-    visitor.page.locator("[name=number]").fill(NUMBER)
+    visitor.page.locator("[name=number]").fill(TYPED)
     visitor.press("Call me")
     visitor.page.wait_for_url(CODE_PAGE)
     visitor.answer()
@@ -280,7 +285,7 @@ def test_the_keyboard_alone_is_enough(arrive: Arrive) -> None:
     assert visitor.page.evaluate("document.activeElement.name") == "number"
     assert visitor.page.locator("[name=number]").input_value() == "12"
     keyboard.press("Control+A")
-    keyboard.type(NUMBER)
+    keyboard.type(TYPED)
     keyboard.press("Enter")
     visitor.page.wait_for_url(CODE_PAGE)
     keyboard.press("Tab")

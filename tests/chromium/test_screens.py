@@ -16,7 +16,16 @@ from django.utils import timezone
 
 from django_flashcall.models import Phone
 from django_flashcall.simulator.testing import RunningSimulator
-from tests.chromium.visitor import CODE_PAGE, DESKTOP, FORBIDDEN, NARROW, PHONE, Visitor
+from tests.chromium.visitor import (
+    CODE_PAGE,
+    DESKTOP,
+    FORBIDDEN,
+    NARROW,
+    OTHER_SHOWN,
+    PHONE,
+    Visitor,
+)
+from tests.constants import PASSWORD
 
 axe_playwright = pytest.importorskip(
     "axe_playwright_python.sync_playwright", reason="axe: run `nox -s chromium`"
@@ -25,8 +34,6 @@ axe_playwright = pytest.importorskip(
 pytestmark = pytest.mark.django_db(transaction=True)
 
 SCREENS = Path(__file__).parents[2] / ".nox/reports/screens"
-OTHER = "+7 999 765-43-21"
-PASSWORD = "correct horse"
 
 #: Too wide: what sticks out at the side, and would have to be scrolled to.
 OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
@@ -134,7 +141,7 @@ def test_who_is_in(gallery: Gallery) -> None:
     for name in ("confirm", "change"):
         visitor.open(f"/phone/{name}/")
         show(name)
-    visitor.ask(OTHER, path="/phone/change/")
+    visitor.ask(OTHER_SHOWN, path="/phone/change/")
     show("change-code")
     visitor.answer()
     visitor.wait(minutes=16)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -11,13 +12,16 @@ from django.utils import translation
 from django.utils.translation import gettext
 
 from django_flashcall.simulator.testing import RunningSimulator
+from tests.constants import TYPED
 
-NUMBER = "8 (999) 123-45-67"
 #: What Chromium writes on the console of a page that is refused on purpose.
 FORBIDDEN = "Failed to load resource: the server responded with a status of 403 (Forbidden)"
 
 CODE_PAGE = re.compile(r"/[0-9a-f-]{36}/(#\w+)?$")
 DESKTOP, PHONE, NARROW = (1100, 800), (390, 844), (320, 640)
+
+#: Another number, as typed.
+OTHER_SHOWN = "+7 999 765-43-21"
 
 
 class Visitor:
@@ -70,7 +74,7 @@ class Visitor:
         with self.page.expect_navigation():
             self.page.get_by_role("button", name=self.say(text), exact=True).click()
 
-    def ask(self, number: str = NUMBER, *, path: str = "/phone/login/") -> None:
+    def ask(self, number: str = TYPED, *, path: str = "/phone/login/") -> None:
         """Type a number and have it called."""
         self.open(path)
         self.page.locator("[name=number]").fill(number)
@@ -119,3 +123,7 @@ class Visitor:
     def _hear(self, message: Any) -> None:
         if message.type == "error":
             self.complaints.append(message.text)
+
+
+#: The fixture that opens a window.
+Arrive = Callable[..., Visitor]

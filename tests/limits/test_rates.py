@@ -1,0 +1,150 @@
+"""Rates by address."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from django_flashcall.exceptions import RateExceeded
+from django_flashcall.limits import rates
+from tests.browser import request_from
+from tests.constants import (
+    NOON,
+    Clock,
+)
+
+
+def visit(times: int, *addresses: str) -> None:
+    """Ask for a call, from all ``addresses`` in turn."""
+    for _ in range(times):
+        for address in addresses:
+            rates.enforce_rate(request_from(address), action="start")
+
+
+def use_cache(settings: Any, **cache: Any) -> None:
+    """Let the rates be counted in another cache."""
+    settings.CACHES = {**settings.CACHES, "rates": cache}
+    settings.RATELIMIT_USE_CACHE = "rates"
+
+
+class TestRates:
+    def test_too_many_knocks_are_refused_until_the_window_ends(
+        self, flashcall: Any, clock: Clock
+    ) -> None:
+        flashcall(RATES={"start": ["2/m"]})
+        visit(2, "203.0.113.7")
+        with pytest.raises(RateExceeded) as caught:
+            visit(1, "203.0.113.7")
+        assert caught.value.retry_at is not None
+        wait = caught.value.retry_at - NOON
+        assert timedelta(0) < wait <= timedelta(minutes=1)
+        clock.shift(wait + timedelta(seconds=1))
+        visit(1, "203.0.113.7")
+
+    def test_the_strictest_of_several_rates_holds(self, flashcall: Any, clock: Clock) -> None:
+        flashcall(RATES={"start": ["100/m", "1/h"]})
+        visit(1, "203.0.113.7")
+        with pytest.raises(RateExceeded):
+            visit(1, "203.0.113.7")
+
+    def test_each_door_counts_for_itself(self, flashcall: Any, clock: Clock) -> None:
+        flashcall(RATES={"start": ["1/h"], "check": ["1/h"]})
+        visit(1, "203.0.113.7")
+        rates.enforce_rate(request_from(), action="check")
+        with pytest.raises(RateExceeded):
+            rates.enforce_rate(request_from(), action="check")
+
+    def test_a_door_without_rates_is_open(self, flashcall: Any) -> None:
+        flashcall(RATES={})
+        visit(100, "203.0.113.7")
+
+    def test_a_rate_of_nothing_shuts_the_door(self, flashcall: Any) -> None:
+        flashcall(RATES={"start": ["0/h"]})
+        with pytest.raises(RateExceeded):
+            visit(1, "203.0.113.7")
+
+
+class TestAddresses:
+    @pytest.mark.parametrize(
+        ("one", "other"),
+        [
+            ("2001:db8:1:2::1", "2001:db8:1:2:ffff::9"),
+            ("203.0.113.7", "::ffff:203.0.113.7"),
+            ("", "unix:"),
+            ("<script>", "203.0.113.7, 10.0.0.1"),
+        ],
+        ids=["one-household", "mapped", "no-address", "garbage"],
+    )
+    def test_addresses_of_one_visitor_share_a_bucket(
+        self, one: str, other: str, flashcall: Any, clock: Clock
+    ) -> None:
+        flashcall(RATES={"start": ["1/h"]})
+        visit(1, one)
+        with pytest.raises(RateExceeded):
+            visit(1, other)
+
+    @pytest.mark.parametrize(
+        ("one", "other"),
+        [
+            ("203.0.113.7", "203.0.113.8"),
+            ("2001:db8:1:2::1", "2001:db8:1:3::1"),
+            ("::ffff:203.0.113.7", "::ffff:203.0.113.8"),
+            ("", "203.0.113.7"),
+        ],
+    )
+    def test_addresses_of_others_do_not(
+        self, one: str, other: str, flashcall: Any, clock: Clock
+    ) -> None:
+        flashcall(RATES={"start": ["1/h"]})
+        visit(1, one, other)
+
+
+class TestCaches:
+    @pytest.mark.parametrize("cache", ["DeadCache", "SilentCache"])
+    def test_a_dead_cache_turns_nobody_away(
+        self, cache: str, settings: Any, flashcall: Any, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        flashcall(RATES={"start": ["1/h"]})
+        use_cache(settings, BACKEND=f"tests.doubles.{cache}")
+        visit(3, "203.0.113.7")
+        assert "not counted" in caplog.text
+        assert "203.0.113.7" not in caplog.text
+
+    def test_a_redis_that_is_gone_turns_nobody_away(self, settings: Any, flashcall: Any) -> None:
+        pytest.importorskip("redis", reason="the client of Redis: pip install redis")
+        flashcall(RATES={"start": ["1/h"]})
+        use_cache(
+            settings,
+            BACKEND="django.core.cache.backends.redis.RedisCache",
+            LOCATION="redis://127.0.0.1:1/0",
+        )
+        visit(3, "203.0.113.7")
+
+
+class TestProxies:
+    @pytest.mark.parametrize(
+        ("addresses", "expected"),
+        [
+            (["10.0.0.1"], True),
+            (["fd00::1"], True),
+            (["8.8.8.8"], False),
+            (["10.0.0.1", "10.0.0.2"], False),
+            (["10.0.0.1", "8.8.8.8"], False),
+            ([""], True),
+        ],
+    )
+    def test_a_proxy_that_nobody_was_told_of_is_noticed(
+        self, addresses: list[str], expected: bool, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        arrivals = rates.Arrivals()
+        for turn in range(rates.PROXY_THRESHOLD):
+            arrivals.note(addresses[turn % len(addresses)])
+        assert ("RATELIMIT_IP_META_KEY" in caplog.text) is expected
+
+    def test_a_knock_is_noticed(self, monkeypatch: pytest.MonkeyPatch, flashcall: Any) -> None:
+        monkeypatch.setattr(rates, "arrivals", rates.Arrivals())
+        flashcall(RATES={})
+        visit(3, "10.0.0.1")
+        assert (rates.arrivals.address, rates.arrivals.count) == ("10.0.0.1", 3)

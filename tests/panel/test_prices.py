@@ -1,0 +1,106 @@
+"""The price list and the days' sums."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from django_flashcall.models import Price
+from tests.constants import (
+    ADMIN,
+)
+from tests.factories import (
+    PriceFactory,
+    UsageFactory,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+def price(**fields: str) -> dict[str, str]:
+    """Return what the form of a price would send."""
+    row = {
+        "channel": "",
+        "prefix": "+7999",
+        "amount": "1.60",
+        "allowed": "on",
+        "valid_from_0": "2026-03-04",
+        "valid_from_1": "00:00",
+    }
+    return row | fields
+
+
+class TestPrices:
+    def test_prices_are_written_and_their_prefixes_checked(self, admin_client: Client) -> None:
+        row = {
+            "channel": "sms",
+            "prefix": "7999",
+            "amount": "1.60",
+            "allowed": "on",
+            "valid_from_0": "2026-11-23",
+            "valid_from_1": "00:00",
+        }
+        page = admin_client.post(f"{ADMIN}/price/add/", row)
+        assert "A prefix is a + and digits" in page.text
+        assert (
+            admin_client.post(f"{ADMIN}/price/add/", {**row, "prefix": "+7999"}).status_code == 302
+        )
+        assert Price.objects.get().amount == Decimal("1.60")
+
+    def test_the_price_list_names_what_is_empty(self, admin_client: Client) -> None:
+        PriceFactory()
+        page = admin_client.get(f"{ADMIN}/price/").text
+        assert "every number" in page
+        assert "every channel" in page
+
+    @pytest.mark.parametrize("prefix", ["7999", "+", "+7 999", "+7999x", "+٧٩", "+7999\n8", "++7"])
+    def test_a_prefix_that_matches_no_number_is_refused(
+        self, prefix: str, admin_client: Client
+    ) -> None:
+        page = admin_client.post(f"{ADMIN}/price/add/", price(prefix=prefix))
+
+        assert "A prefix is a + and digits" in page.text
+        assert not Price.objects.exists()
+
+    @pytest.mark.parametrize("prefix", ["", "+7", "+79991234567"])
+    def test_a_prefix_of_any_length_is_taken(self, prefix: str, admin_client: Client) -> None:
+        admin_client.post(f"{ADMIN}/price/add/", price(prefix=prefix))
+
+        assert Price.objects.get().prefix == prefix
+
+    def test_a_price_is_never_negative_and_may_be_left_out(self, admin_client: Client) -> None:
+        assert admin_client.post(f"{ADMIN}/price/add/", price(amount="-1")).status_code == 200
+        assert admin_client.post(f"{ADMIN}/price/add/", price(amount="")).status_code == 302
+        assert Price.objects.get().amount is None
+
+    def test_the_same_price_twice_is_refused_in_words(self, admin_client: Client) -> None:
+        admin_client.post(f"{ADMIN}/price/add/", price())
+
+        page = admin_client.post(f"{ADMIN}/price/add/", price())
+
+        assert "already exists" in page.text
+
+    def test_a_price_is_changed_and_deleted(self, admin_client: Client) -> None:
+        row = PriceFactory(prefix="+7999")
+
+        admin_client.post(f"{ADMIN}/price/{row.pk}/change/", price(amount="2"))
+        row.refresh_from_db()
+        assert row.amount == 2
+
+        admin_client.post(f"{ADMIN}/price/{row.pk}/delete/", {"post": "yes"})
+        assert not Price.objects.exists()
+
+
+class TestUsage:
+    def test_usage_is_shown_by_the_day(self, operator: Client) -> None:
+        UsageFactory(since=timezone.now(), attempts=3, units=10_500)
+        assert "1.05 RUB" in operator.get(f"{ADMIN}/usage/").text
+
+    def test_the_hours_of_blocks_are_no_days_of_the_site(self, admin_client: Client) -> None:
+        UsageFactory(scope="+7999123", attempts=7)
+        page = admin_client.get(f"{ADMIN}/usage/").text
+        assert "+7999123" not in page
+        assert "0 usage" in page

@@ -1,0 +1,127 @@
+"""The canary, which listens in every test, sings when it should."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+from django.contrib.sessions.backends.signed_cookies import SessionStore
+from django.core.mail import EmailMessage
+from django.http import HttpResponse
+from django.test import RequestFactory
+
+from django_flashcall.providers.locmem import Delivery
+from tests import canary
+from tests.constants import (
+    Outbox,
+)
+from tests.factories import AttemptFactory
+
+
+@pytest.fixture(autouse=True)
+def alone(listening: None) -> Iterator[None]:
+    """Have it sing here without harm."""
+    yield
+    canary.song.clear()
+
+
+class TestSinging:
+    @pytest.mark.parametrize(
+        ("name", "line", "sings"),
+        [
+            ("django_flashcall.calls.dialing", "number=+79991234567", True),
+            ("django_flashcall.calls.dialing", "number=+7••••••••67 price=0.35", False),
+            ("django_flashcall.calls.dialing", "code=4217", True),
+            ("django_flashcall", "code=4217", True),
+            ("django_flashcall.calls.dialing", "number=+7 999 123-45-67", True),
+            ("urllib3.connection", "Authorization: canary-key-of-the-site", True),
+            ("django.server", "GET /phone/code/ 1234567890", False),
+        ],
+    )
+    def test_sings_at_a_log_line(self, name: str, line: str, sings: bool, outbox: Outbox) -> None:
+        outbox.append(Delivery(id="1", channel="voice", number="+79991234567", code="4217"))
+
+        canary.Listener().emit(logging.LogRecord(name, logging.INFO, __file__, 1, line, (), None))
+
+        assert bool(canary.song) is sings
+
+    @pytest.mark.parametrize(
+        ("response", "sings"),
+        [
+            (HttpResponse("We are calling +7 999 123-45-67."), False),
+            (HttpResponse("Your code is 4217."), True),
+            (HttpResponse("Authorization: canary-key-of-the-site"), True),
+            (HttpResponse(headers={"Location": "/phone/?number=79991234567"}), True),
+            (HttpResponse(headers={"X-Code": "4217"}), True),
+        ],
+    )
+    def test_sings_at_an_answer(self, response: HttpResponse, sings: bool, outbox: Outbox) -> None:
+        outbox.append(Delivery(id="1", channel="voice", number="+79991234567", code="4217"))
+
+        canary.watching(lambda request: response)(RequestFactory().get("/phone/"))
+
+        assert bool(canary.song) is sings
+
+    @pytest.mark.parametrize(
+        ("kept", "sings"),
+        [({"code": "4217"}, True), ({"n": "+79991234567"}, True), ({"n": 7}, False)],
+    )
+    def test_sings_at_a_session(self, kept: dict[str, object], sings: bool, outbox: Outbox) -> None:
+        outbox.append(Delivery(id="1", channel="voice", number="+79991234567", code="4217"))
+        request = RequestFactory().get("/phone/")
+        request.session = SessionStore()
+        request.session.update(kept)
+
+        canary.watching(lambda request: HttpResponse())(request)
+
+        assert bool(canary.song) is sings
+
+    @pytest.mark.parametrize(
+        ("page", "sings"),
+        [
+            ('<a href="/admin/django_flashcall/verification/4217/change/">Log in</a>', False),
+            ("<td>4217</td>", True),
+        ],
+    )
+    def test_sings_at_what_is_read_on_a_page_of_the_admin(
+        self, page: str, sings: bool, outbox: Outbox
+    ) -> None:
+        outbox.append(Delivery(id="1", channel="voice", number="+79991234567", code="4217"))
+
+        canary.watching(lambda request: HttpResponse(page))(RequestFactory().get("/admin/"))
+
+        assert bool(canary.song) is sings
+
+    @pytest.mark.django_db
+    @pytest.mark.parametrize(
+        ("kept", "sings"),
+        [
+            ("4217", True),
+            ("canary-key", True),
+            ("79991234567", True),
+            ("call-4217", False),
+            ("0.4217", False),
+        ],
+    )
+    def test_sings_at_the_database(self, kept: str, sings: bool, outbox: Outbox) -> None:
+        attempt = AttemptFactory(error_code=kept)
+        outbox.append(Delivery(id="1", channel="voice", number="+79991234567", code="4217"))
+
+        assert bool(list(canary.dump())) is sings
+        attempt.delete()
+
+    def test_hears_what_is_only_told(self) -> None:
+        logging.getLogger("django_flashcall.calls.dialing").info("number=%s", "+79991234567")
+
+        assert canary.song
+
+    @pytest.mark.parametrize("text", ["We called +79991234567.", "Your code: 4217.", "canary-key"])
+    def test_sings_at_a_mail(
+        self, text: str, mailoutbox: list[EmailMessage], outbox: Outbox
+    ) -> None:
+        outbox.append(Delivery(id="1", channel="voice", number="+79991234567", code="4217"))
+        mailoutbox.append(EmailMessage("Phone login", text))
+
+        assert list(canary.mails())
+        mailoutbox.clear()
