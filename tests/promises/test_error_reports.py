@@ -52,7 +52,7 @@ MODULES = sorted(
 )
 
 
-#: At most about this many functions of each module raise; a larger number takes longer and finds more.
+#: About this many functions of each module raise; a larger number takes longer, and finds more.
 EXAMPLES = int(os.environ.get("FLASHCALL_TEST_EXAMPLES", "3"))
 
 

@@ -87,7 +87,7 @@ class TestAttacks:
     def test_unexpired_change_of_the_number(
         self, client: Client, outbox: Outbox, clock: Clock
     ) -> None:
-        """The attacker asked to confirm the number, and enters the code after the victim's login."""
+        """The attacker asks to confirm it, and enters the code after the victim logged in."""
         attacker, attackers = register(), Client()
         attackers.login(username="attacker", password=ATTACKERS_PASSWORD)
         page = attackers.post("/phone/confirm/", {"number": NUMBER})
