@@ -32,7 +32,7 @@ DATABASES, NIGHT = ["databases"], ["night"]
 MUTATION = """
 [cosmic-ray]
 module-path = "django_flashcall/{module}.py"
-test-command = "python -m pytest -q -x -p no:cacheprovider {tests}"
+test-command = "python -m pytest -q -x -n0 -p no:cacheprovider {tests}"
 timeout = 120.0
 excluded-modules = []
 
@@ -50,12 +50,20 @@ exclude-operators = [
 SLIPS = "Add_Sub|Sub_Add|Mul_Add|Div_Mul|BitOr_BitAnd|BitAnd_BitOr"
 #: The tests that should notice, the module's own first.
 WATCHING = {
-    "codes": "codes secrets",
-    "limits": "limits services alarms views before_call lockout secrets",
-    "purging": "purging",
-    "querysets": "querysets limits services backends proofs purging races",
-    "services": "services before_call views purging query_counts alarms echoes secrets",
+    "calls/claims": "calls services limits promises/test_races",
+    "calls/outcomes": "calls services promises/test_secrets promises/test_races",
+    "codes": "test_codes promises/test_secrets",
+    "limits/number": "limits/test_number services promises/test_lockout",
+    "limits/prices": "limits/test_prices services test_alarms views",
+    "limits/shared": "limits/test_shared services test_alarms",
+    "operations/purging": "operations/test_purging",
+    "querysets": "test_querysets limits services test_backends test_accounts"
+    " operations/test_purging promises/test_races",
+    "services": "services calls views operations/test_purging promises/test_query_counts"
+    " test_alarms promises/test_secrets",
 }
+#: What is in several modules, by its first word.
+SPLIT = {"services": "test_services_", "views": "test_views_"}
 #: What they cannot notice, and why: a line for each, the mutant after its module.
 SURVIVORS = ROOT / "tests" / "survivors.txt"
 
@@ -65,7 +73,9 @@ SURVIVORS = ROOT / "tests" / "survivors.txt"
 def tests(session: nox.Session, django: str) -> None:
     """Run the suite on SQLite; measure it on the oldest pair, and be strict on the newest."""
     if django == MEASURED:
-        run_suite(session, "coverage", "run", "-m", "pytest", django=django, group="coverage")
+        run_suite(
+            session, "coverage", "run", "-m", "pytest", "-n0", django=django, group="coverage"
+        )
         session.notify("coverage")
     elif django == STRICT:
         # Every warning is an error, those of start-up and of unclosed files too.
@@ -79,14 +89,14 @@ def tests(session: nox.Session, django: str) -> None:
 @nox.parametrize("django", ["6.0"])
 def postgresql(session: nox.Session, django: str) -> None:
     """Run the suite on PostgreSQL."""
-    run_suite(session, "pytest", django=django, database="postgresql", group="postgresql")
+    run_suite(session, "pytest", "-n0", django=django, database="postgresql", group="postgresql")
 
 
 @nox.session(python="3.12", tags=DATABASES)
 @nox.parametrize("django", ["6.0"])
 def mariadb(session: nox.Session, django: str) -> None:
     """Run the suite on MariaDB."""
-    run_suite(session, "pytest", django=django, database="mariadb", group="mariadb")
+    run_suite(session, "pytest", "-n0", django=django, database="mariadb", group="mariadb")
 
 
 @nox.session(python="3.12", tags=DATABASES)
@@ -111,7 +121,7 @@ def mutation(session: nox.Session, module: str) -> None:
     with TemporaryDirectory() as scratch:
         # A copy, for the module is broken where it stands.
         copy = shutil.copytree(ROOT, f"{scratch}/copy", ignore=shutil.ignore_patterns(".*"))
-        tests = " ".join(f"tests/test_{name}.py" for name in WATCHING[module].split())
+        tests = " ".join(tests_of(module))
         settings = MUTATION.format(module=module, tests=tests, slips=SLIPS)
         Path(scratch, "mutation.toml").write_text(settings)
         with session.chdir(copy):
@@ -128,7 +138,7 @@ def mutation(session: nox.Session, module: str) -> None:
 @nox.parametrize("django", ["6.0"])
 def chromium(session: nox.Session, django: str) -> None:
     """Visit the example site with a real browser."""
-    visiting = ("pytest", "--ds", "tests.chromium.settings", "tests/chromium")
+    visiting = ("pytest", "-n0", "--ds", "tests.chromium.settings", "tests/chromium")
     run_suite(session, *visiting, django=django, group="chromium", label="chromium")
 
 
@@ -241,8 +251,19 @@ def hold_races(session: nox.Session, *, database: str, rounds: int, threads: int
     """Run the races only, on a database, between threads and between processes."""
     session.env["FLASHCALL_TEST_ROUNDS"] = str(rounds)
     session.env["FLASHCALL_TEST_THREADS"] = str(threads)
-    racing = ("pytest", "-m", "races or served")
+    racing = ("pytest", "-n0", "-m", "races or served")
     run_suite(session, *racing, django="6.0", database=database, group="races", label="races")
+
+
+def tests_of(module: str) -> list[str]:
+    """Return the test modules that should notice what breaks in ``module``."""
+    found: list[str] = []
+    for name in WATCHING[module].split():
+        pattern = f"{SPLIT[name]}*.py" if name in SPLIT else name
+        paths = [ROOT / "tests" / name] if (ROOT / "tests" / name).is_dir() else []
+        paths = paths or sorted((ROOT / "tests").glob(pattern if "*" in pattern else f"{name}.py"))
+        found += [str(path.relative_to(ROOT)) for path in paths]
+    return found
 
 
 def check_survivors(session: nox.Session, report: str, *, module: str) -> None:

@@ -25,11 +25,7 @@ from django_flashcall.account_forms import (
 from django_flashcall.forms import CodeForm, StartForm
 from django_flashcall.models import Phone
 from django_flashcall.visitors import sessions
-from tests.constants import (
-    DISTANT,
-    NUMBER,
-    Outbox,
-)
+from tests.constants import DISTANT, NUMBER, Outbox
 from tests.factories import PhoneFactory, UserFactory
 
 pytestmark = pytest.mark.django_db

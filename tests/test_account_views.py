@@ -14,15 +14,7 @@ from django_flashcall import signals
 from django_flashcall.models import Phone, Verification
 from django_flashcall.urls import urlpatterns
 from tests.browser import Browser, prove, prove_own, user_of
-from tests.constants import (
-    CHANGE,
-    CONFIRM,
-    NOON,
-    NUMBER,
-    OTHER,
-    Clock,
-    Outbox,
-)
+from tests.constants import CHANGE, CONFIRM, NOON, NUMBER, OTHER, Clock, Outbox
 from tests.factories import PhoneFactory, UserFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]

@@ -12,17 +12,7 @@ from django_flashcall.account_views import SecondStepMixin
 from django_flashcall.choices import Purpose
 from django_flashcall.models import Phone, Verification
 from tests.browser import Browser, prove, prove_own, user_of
-from tests.constants import (
-    AGAIN,
-    CHANGE,
-    CONFIRM,
-    NOON,
-    NUMBER,
-    OTHER,
-    PASSWORD,
-    Clock,
-    Outbox,
-)
+from tests.constants import AGAIN, CHANGE, CONFIRM, NOON, NUMBER, OTHER, PASSWORD, Clock, Outbox
 from tests.factories import PhoneFactory, UserFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]

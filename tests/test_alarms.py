@@ -14,11 +14,7 @@ from django.utils import timezone, translation
 
 from django_flashcall import alarms, services
 from django_flashcall.choices import Alarm, ErrorCode, Purpose
-from tests.constants import (
-    LOCMEM,
-    VISITOR,
-    Clock,
-)
+from tests.constants import LOCMEM, VISITOR, Clock
 from tests.factories import PriceFactory
 
 #: Before Django 6.0 each was a pair.

@@ -21,11 +21,7 @@ from django_flashcall.backends import PhoneBackend
 from django_flashcall.choices import Purpose, VerificationStatus
 from django_flashcall.exceptions import LoginRefused, TransactionOpen
 from django_flashcall.models import Verification
-from tests.constants import (
-    MODEL_BACKEND,
-    NUMBER,
-    PHONE_BACKEND,
-)
+from tests.constants import MODEL_BACKEND, NUMBER, PHONE_BACKEND
 from tests.factories import PhoneFactory, UserFactory, VerificationFactory
 from tests.logins import log_in
 

@@ -11,9 +11,7 @@ from django.db import transaction
 
 from django_flashcall.backends import PhoneBackend
 from django_flashcall.exceptions import TransactionOpen
-from tests.constants import (
-    NUMBER,
-)
+from tests.constants import NUMBER
 from tests.factories import PhoneFactory, UserFactory
 
 pytestmark = pytest.mark.django_db

@@ -10,9 +10,7 @@ import time_machine
 from django.utils import timezone, translation
 
 from django_flashcall.clock import clock_time, day_of
-from tests.constants import (
-    NOON,
-)
+from tests.constants import NOON
 
 
 class TestClockTime:

@@ -11,9 +11,7 @@ from hypothesis import strategies as st
 
 from django_flashcall.codes import draw_code, is_code, make_digest, matches, read_code
 from django_flashcall.exceptions import CodeMalformed
-from tests.constants import (
-    NUMBER,
-)
+from tests.constants import NUMBER
 
 KEY = UUID("12345678-1234-5678-1234-567812345678")
 

@@ -14,10 +14,7 @@ from django.dispatch import Signal
 
 from django_flashcall import signals
 from django_flashcall.conf import KEYS
-from tests.constants import (
-    DOCS,
-    ROOT,
-)
+from tests.constants import DOCS, ROOT
 
 PACKAGE = ROOT / "django_flashcall"
 

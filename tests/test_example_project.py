@@ -16,9 +16,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.constants import (
-    ROOT,
-)
+from tests.constants import ROOT
 
 #: The demo must not run with the settings of the tests.
 ENVIRONMENT = {key: os.environ[key] for key in os.environ if key != "DJANGO_SETTINGS_MODULE"}

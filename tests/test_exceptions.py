@@ -33,9 +33,7 @@ from django_flashcall.exceptions import (
     VerificationEnded,
     WrongCode,
 )
-from tests.constants import (
-    NOON,
-)
+from tests.constants import NOON
 
 
 class TestErrors:

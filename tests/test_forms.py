@@ -24,11 +24,7 @@ from django_flashcall.forms import CodeField, CodeForm, NumberField, PhoneForm
 from django_flashcall.models import Verification
 from django_flashcall.visitors import sessions
 from tests.browser import Browser, Page
-from tests.constants import (
-    NOON,
-    NUMBER,
-    Outbox,
-)
+from tests.constants import NOON, NUMBER, Outbox
 from tests.factories import AttemptFactory, UserFactory, VerificationFactory
 
 PAGE = """<html><body><h1>A site of its own</h1>

@@ -17,10 +17,7 @@ from django.db.models import Model
 
 from django_flashcall.choices import AttemptStatus, Channel, ErrorCode, VerificationStatus
 from django_flashcall.models import Phone, Price, Usage, Verification, VerificationAttempt
-from tests.constants import (
-    NOON,
-    NUMBER,
-)
+from tests.constants import NOON, NUMBER
 from tests.factories import (
     AttemptFactory,
     PhoneFactory,

@@ -10,13 +10,8 @@ import pytest
 from django_flashcall.choices import Channel
 from django_flashcall.models import Price, Usage
 from django_flashcall.money import to_units
-from tests.constants import (
-    NOON,
-)
-from tests.factories import (
-    PriceFactory,
-    UsageFactory,
-)
+from tests.constants import NOON
+from tests.factories import PriceFactory, UsageFactory
 from tests.rows import MINUTE, SECOND, fresh, only
 
 pytestmark = pytest.mark.django_db

@@ -22,9 +22,7 @@ from django_flashcall.phone import (
     spellings,
 )
 from tests.browser import UNSEEN
-from tests.constants import (
-    NUMBER,
-)
+from tests.constants import NUMBER
 
 
 class TestParsing:

@@ -11,15 +11,8 @@ import pytest
 from django_flashcall.choices import AttemptStatus, Channel, VerificationStatus
 from django_flashcall.models import Phone, Verification, VerificationAttempt
 from django_flashcall.querysets import APPROVAL_LIFETIME
-from tests.constants import (
-    NOON,
-)
-from tests.factories import (
-    AttemptFactory,
-    PhoneFactory,
-    UserFactory,
-    VerificationFactory,
-)
+from tests.constants import NOON
+from tests.factories import AttemptFactory, PhoneFactory, UserFactory, VerificationFactory
 from tests.rows import MINUTE, SECOND, fresh, only
 
 pytestmark = pytest.mark.django_db

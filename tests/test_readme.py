@@ -8,9 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.constants import (
-    ROOT,
-)
+from tests.constants import ROOT
 
 README = (ROOT / "README.rst").read_text()
 

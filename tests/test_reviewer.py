@@ -16,10 +16,7 @@ from django_flashcall.models import VerificationAttempt
 from django_flashcall.simulator.testing import RunningSimulator
 from django_flashcall.testing import log_in_by_phone
 from tests import reviewer
-from tests.constants import (
-    ROOT,
-    Clock,
-)
+from tests.constants import ROOT, Clock
 from tests.factories import UserFactory
 
 pytestmark = pytest.mark.django_db

@@ -19,18 +19,8 @@ from django_flashcall.exceptions import (
 )
 from django_flashcall.models import Verification, VerificationAttempt
 from django_flashcall.visitors.visitor import Visitor
-from tests.constants import (
-    NOON,
-    NUMBER,
-    OTHER,
-    Clock,
-    Outbox,
-)
-from tests.factories import (
-    AttemptFactory,
-    UserFactory,
-    VerificationFactory,
-)
+from tests.constants import NOON, NUMBER, OTHER, Clock, Outbox
+from tests.factories import AttemptFactory, UserFactory, VerificationFactory
 from tests.logins import other_than, start
 
 pytestmark = pytest.mark.django_db

@@ -21,15 +21,8 @@ from django_flashcall.exceptions import (
 from django_flashcall.limits import breaker
 from django_flashcall.models import Phone, Verification
 from django_flashcall.visitors.visitor import Visitor
-from tests.constants import (
-    NOON,
-    Clock,
-    Outbox,
-)
-from tests.factories import (
-    PriceFactory,
-    UserFactory,
-)
+from tests.constants import NOON, Clock, Outbox
+from tests.factories import PriceFactory, UserFactory
 from tests.logins import other_than, start
 
 pytestmark = pytest.mark.django_db

@@ -22,11 +22,7 @@ from django_flashcall.exceptions import (
 )
 from django_flashcall.models import Phone, Usage, Verification
 from django_flashcall.visitors.visitor import Visitor
-from tests.constants import (
-    OTHER,
-    Clock,
-    Outbox,
-)
+from tests.constants import OTHER, Clock, Outbox
 from tests.logins import other_than, start
 
 pytestmark = pytest.mark.django_db

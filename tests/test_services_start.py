@@ -24,18 +24,8 @@ from django_flashcall.exceptions import (
 from django_flashcall.limits import breaker
 from django_flashcall.models import Phone, Usage, Verification
 from django_flashcall.visitors.visitor import Visitor
-from tests.constants import (
-    NOON,
-    NUMBER,
-    OTHER,
-    Clock,
-    Outbox,
-)
-from tests.factories import (
-    PhoneFactory,
-    PriceFactory,
-    UserFactory,
-)
+from tests.constants import NOON, NUMBER, OTHER, Clock, Outbox
+from tests.factories import PhoneFactory, PriceFactory, UserFactory
 from tests.logins import start
 
 pytestmark = pytest.mark.django_db

@@ -14,12 +14,7 @@ import pytest
 import django_flashcall
 from django_flashcall import simulator
 from tests.browser import Browser, Page
-from tests.constants import (
-    LOGIN,
-    NUMBER,
-    Clock,
-    Outbox,
-)
+from tests.constants import LOGIN, NUMBER, Clock, Outbox
 from tests.factories import UserFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]

@@ -21,10 +21,7 @@ from django_flashcall.limits import breaker
 from django_flashcall.models import Phone
 from django_flashcall.providers import locmem
 from django_flashcall.testing import PhoneTestMixin, fresh_outbox, log_in_by_phone
-from tests.constants import (
-    DOCS,
-    SHOWN,
-)
+from tests.constants import DOCS, SHOWN
 from tests.factories import UserFactory
 
 #: A site in earnest: a provider that cannot be made here, a queue, and few knocks.

@@ -12,14 +12,7 @@ from django_flashcall.choices import VerificationStatus
 from django_flashcall.models import Phone, VerificationAttempt
 from django_flashcall.visitors.visitor import Visitor
 from tests.browser import Browser, Page, fail_three_times, is_logged_in, user_of
-from tests.constants import (
-    LOGIN,
-    NUMBER,
-    OTHER,
-    SHOWN,
-    Clock,
-    Outbox,
-)
+from tests.constants import LOGIN, NUMBER, OTHER, SHOWN, Clock, Outbox
 from tests.factories import PriceFactory
 from tests.logins import the_verification, wrong
 

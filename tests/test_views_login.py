@@ -12,16 +12,7 @@ from django.urls import reverse
 from django_flashcall.choices import VerificationStatus
 from django_flashcall.models import Phone
 from tests.browser import Browser, fail_three_times, is_logged_in, user_of
-from tests.constants import (
-    LOGIN,
-    LOST,
-    NUMBER,
-    OTHER,
-    SHOWN,
-    TYPED,
-    Clock,
-    Outbox,
-)
+from tests.constants import LOGIN, LOST, NUMBER, OTHER, SHOWN, TYPED, Clock, Outbox
 from tests.factories import PhoneFactory, UserFactory, VerificationFactory
 from tests.logins import the_verification, wrong
 

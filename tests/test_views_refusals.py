@@ -11,15 +11,7 @@ import pytest
 from django_flashcall.choices import ErrorCode
 from django_flashcall.limits import breaker
 from tests.browser import Browser, Page, is_logged_in
-from tests.constants import (
-    NOON,
-    NUMBER,
-    OTHER,
-    SHOWN,
-    TYPED,
-    Clock,
-    Outbox,
-)
+from tests.constants import NOON, NUMBER, OTHER, SHOWN, TYPED, Clock, Outbox
 from tests.factories import PhoneFactory, PriceFactory, UserFactory
 from tests.logins import the_verification, wrong
 

@@ -12,15 +12,7 @@ from django.urls import reverse
 from django_flashcall.choices import VerificationStatus
 from django_flashcall.models import Phone
 from tests.browser import Browser, is_logged_in, user_of
-from tests.constants import (
-    LOGIN,
-    LOST,
-    NUMBER,
-    OTHER,
-    TYPED,
-    Clock,
-    Outbox,
-)
+from tests.constants import LOGIN, LOST, NUMBER, OTHER, TYPED, Clock, Outbox
 from tests.logins import the_verification, wrong
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]

@@ -15,14 +15,7 @@ from django.test import Client
 from django.views.debug import ExceptionReporter
 
 from tests.browser import Browser, Page, is_logged_in
-from tests.constants import (
-    LOGIN,
-    NUMBER,
-    OTHER,
-    TYPED,
-    Clock,
-    Outbox,
-)
+from tests.constants import LOGIN, NUMBER, OTHER, TYPED, Clock, Outbox
 from tests.factories import PhoneFactory, UserFactory
 from tests.logins import the_verification, wrong
 

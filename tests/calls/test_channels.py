@@ -18,18 +18,8 @@ from django_flashcall.exceptions import (
 )
 from django_flashcall.models import Phone, Usage, Verification
 from django_flashcall.visitors.visitor import Visitor
-from tests.constants import (
-    NOON,
-    NUMBER,
-    Clock,
-    Outbox,
-)
-from tests.factories import (
-    AttemptFactory,
-    PhoneFactory,
-    PriceFactory,
-    VerificationFactory,
-)
+from tests.constants import NOON, NUMBER, Clock, Outbox
+from tests.factories import AttemptFactory, PhoneFactory, PriceFactory, VerificationFactory
 from tests.logins import start
 
 pytestmark = pytest.mark.django_db

@@ -14,13 +14,8 @@ from django_flashcall.exceptions import (
 )
 from django_flashcall.models import Usage, Verification
 from django_flashcall.visitors.visitor import Visitor
-from tests.constants import (
-    Clock,
-    Outbox,
-)
-from tests.factories import (
-    PriceFactory,
-)
+from tests.constants import Clock, Outbox
+from tests.factories import PriceFactory
 from tests.logins import start
 
 pytestmark = pytest.mark.django_db

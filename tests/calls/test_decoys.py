@@ -35,10 +35,7 @@ from django_flashcall.models import Phone, Verification, VerificationAttempt
 from django_flashcall.phone import display
 from tests import wire
 from tests.browser import Page
-from tests.constants import (
-    MOBILGROUP,
-    NUMBER,
-)
+from tests.constants import MOBILGROUP, NUMBER
 from tests.factories import PhoneFactory, PriceFactory, UserFactory
 
 pytestmark = pytest.mark.django_db

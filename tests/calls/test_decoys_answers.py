@@ -21,17 +21,8 @@ from django_flashcall.exceptions import (
 )
 from django_flashcall.models import Phone, Usage
 from django_flashcall.visitors.visitor import Visitor
-from tests.constants import (
-    NOON,
-    NUMBER,
-    OTHER,
-    Clock,
-    Outbox,
-)
-from tests.factories import (
-    PriceFactory,
-    UserFactory,
-)
+from tests.constants import NOON, NUMBER, OTHER, Clock, Outbox
+from tests.factories import PriceFactory, UserFactory
 from tests.logins import known_number, other_than, start
 
 pytestmark = pytest.mark.django_db

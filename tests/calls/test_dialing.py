@@ -18,10 +18,7 @@ from django_flashcall.limits import breaker
 from django_flashcall.models import Phone, Verification
 from django_flashcall.visitors.visitor import Visitor
 from tests.calls.scripted import dial, requested, seen
-from tests.constants import (
-    NOON,
-    Outbox,
-)
+from tests.constants import NOON, Outbox
 from tests.factories import PriceFactory, VerificationFactory
 
 pytestmark = pytest.mark.django_db

@@ -15,12 +15,7 @@ from django_flashcall.calls.orders import PlannedCall
 from django_flashcall.choices import AttemptStatus, Channel, ErrorCode, Purpose, Verdict
 from django_flashcall.exceptions import CallDenied, ChallengeRequired
 from django_flashcall.models import Usage, Verification
-from tests.constants import (
-    NUMBER,
-    VISITOR,
-    Clock,
-    Outbox,
-)
+from tests.constants import NUMBER, VISITOR, Clock, Outbox
 from tests.factories import AttemptFactory, PriceFactory, VerificationFactory
 from tests.logins import start
 

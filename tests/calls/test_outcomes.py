@@ -21,12 +21,7 @@ from django_flashcall.providers.base import Answer
 from django_flashcall.providers.locmem import LocMemProvider
 from django_flashcall.visitors.visitor import Visitor
 from tests.calls.scripted import dial, requested
-from tests.constants import (
-    MIDNIGHT,
-    NOON,
-    NUMBER,
-    Outbox,
-)
+from tests.constants import MIDNIGHT, NOON, NUMBER, Outbox
 from tests.factories import UsageFactory
 
 pytestmark = pytest.mark.django_db

@@ -12,9 +12,7 @@ from django_flashcall.checks.deploy import check_deploy
 from django_flashcall.checks.settings import check_settings
 from django_flashcall.phone import SUPPORTED_REGIONS
 from tests.checks.messages import ids
-from tests.constants import (
-    MOBILGROUP,
-)
+from tests.constants import MOBILGROUP
 
 
 @pytest.fixture

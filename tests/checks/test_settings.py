@@ -17,11 +17,7 @@ from django_flashcall.checks.settings import check_backend, check_settings, odds
 from django_flashcall.conf import get_settings
 from django_flashcall.providers.base import BaseProvider
 from tests.checks.messages import ids
-from tests.constants import (
-    MOBILGROUP,
-    MODEL_BACKEND,
-    PHONE_BACKEND,
-)
+from tests.constants import MOBILGROUP, MODEL_BACKEND, PHONE_BACKEND
 
 
 class TestUserPhoneField:

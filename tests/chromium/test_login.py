@@ -12,13 +12,7 @@ from django.contrib.auth import get_user_model
 
 from django_flashcall.models import Verification, VerificationAttempt
 from django_flashcall.simulator.testing import RunningSimulator
-from tests.chromium.visitor import (
-    CODE_PAGE,
-    DESKTOP,
-    FORBIDDEN,
-    PHONE,
-    Arrive,
-)
+from tests.chromium.visitor import CODE_PAGE, DESKTOP, FORBIDDEN, PHONE, Arrive
 from tests.constants import TYPED
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -17,9 +17,7 @@ from django_flashcall.choices import Channel, ErrorCode
 from django_flashcall.exceptions import NotSent, OutcomeUnknown, ProviderBusy, ProviderRefused
 from django_flashcall.limits import breaker
 from django_flashcall.limits.breaker import MAX_FAILURES, PAUSE, running
-from tests.constants import (
-    Clock,
-)
+from tests.constants import Clock
 from tests.forks import forking, in_a_fork
 
 FLASH_CALL = Channel.FLASH_CALL

@@ -16,14 +16,8 @@ from django_flashcall.exceptions import (
 )
 from django_flashcall.limits import number
 from django_flashcall.models import Phone
-from tests.constants import (
-    NOON,
-)
-from tests.factories import (
-    AttemptFactory,
-    PhoneFactory,
-    VerificationFactory,
-)
+from tests.constants import NOON
+from tests.factories import AttemptFactory, PhoneFactory, VerificationFactory
 
 pytestmark = pytest.mark.django_db
 

@@ -12,10 +12,7 @@ from django_flashcall.exceptions import (
     ChannelUnavailable,
     NumberRefused,
 )
-from tests.constants import (
-    NOON,
-    NUMBER,
-)
+from tests.constants import NOON, NUMBER
 from tests.limits.pricing import estimate, price
 
 pytestmark = pytest.mark.django_db

@@ -10,10 +10,7 @@ import pytest
 from django_flashcall.exceptions import RateExceeded
 from django_flashcall.limits import rates
 from tests.browser import request_from
-from tests.constants import (
-    NOON,
-    Clock,
-)
+from tests.constants import NOON, Clock
 
 
 def visit(times: int, *addresses: str) -> None:

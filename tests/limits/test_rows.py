@@ -8,10 +8,7 @@ import pytest
 
 from django_flashcall.limits import rows
 from django_flashcall.models import Usage
-from tests.constants import (
-    NOON,
-    NUMBER,
-)
+from tests.constants import NOON, NUMBER
 
 pytestmark = pytest.mark.django_db
 

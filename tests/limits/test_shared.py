@@ -22,17 +22,8 @@ from django_flashcall.exceptions import (
 from django_flashcall.limits import prices, rows, shared
 from django_flashcall.models import Usage
 from django_flashcall.money import to_units
-from tests.constants import (
-    NOON,
-    NUMBER,
-    VISITOR,
-)
-from tests.factories import (
-    AttemptFactory,
-    PhoneFactory,
-    PriceFactory,
-    UsageFactory,
-)
+from tests.constants import NOON, NUMBER, VISITOR
+from tests.factories import AttemptFactory, PhoneFactory, PriceFactory, UsageFactory
 from tests.limits.pricing import estimate, price
 
 

@@ -16,10 +16,7 @@ from django.utils import timezone
 
 from django_flashcall.models import Phone
 from django_flashcall.operations.adoption import BATCH, Finding, link, survey
-from tests.constants import (
-    NUMBER,
-    OTHER,
-)
+from tests.constants import NUMBER, OTHER
 from tests.userkind import FIELD, build_user, make_user
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("user_phone_field")]

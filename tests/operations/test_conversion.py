@@ -12,9 +12,7 @@ from django.core.management import call_command
 from django_flashcall import alarms
 from django_flashcall.choices import VerificationStatus
 from django_flashcall.operations.conversion import MIN_SAMPLE
-from tests.constants import (
-    NOON,
-)
+from tests.constants import NOON
 from tests.factories import VerificationFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]

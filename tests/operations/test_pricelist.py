@@ -21,9 +21,7 @@ from django_flashcall.operations.pricelist import (
     save_prices,
     write_prices,
 )
-from tests.constants import (
-    NOON,
-)
+from tests.constants import NOON
 from tests.factories import PriceFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]

@@ -22,9 +22,7 @@ from django_flashcall.models import Phone, Usage, Verification, VerificationAtte
 from django_flashcall.operations import purging
 from django_flashcall.operations.purging import Purged, purge
 from django_flashcall.visitors.visitor import Visitor
-from tests.constants import (
-    Outbox,
-)
+from tests.constants import Outbox
 from tests.diary.models import Entry, Receipt
 from tests.factories import (
     AttemptFactory,

@@ -10,10 +10,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from tests.constants import (
-    ADMIN,
-    NUMBER,
-)
+from tests.constants import ADMIN, NUMBER
 from tests.factories import (
     AttemptFactory,
     PhoneFactory,

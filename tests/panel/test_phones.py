@@ -9,15 +9,8 @@ from django.utils import timezone
 
 from django_flashcall.choices import VerificationStatus
 from django_flashcall.models import Phone
-from tests.constants import (
-    ADMIN,
-    NUMBER,
-)
-from tests.factories import (
-    PhoneFactory,
-    UserFactory,
-    VerificationFactory,
-)
+from tests.constants import ADMIN, NUMBER
+from tests.factories import PhoneFactory, UserFactory, VerificationFactory
 from tests.panel.clients import client_with
 
 pytestmark = pytest.mark.django_db

@@ -9,13 +9,8 @@ from django.test import Client
 from django.utils import timezone
 
 from django_flashcall.models import Price
-from tests.constants import (
-    ADMIN,
-)
-from tests.factories import (
-    PriceFactory,
-    UsageFactory,
-)
+from tests.constants import ADMIN
+from tests.factories import PriceFactory, UsageFactory
 
 pytestmark = pytest.mark.django_db
 

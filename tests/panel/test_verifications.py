@@ -11,14 +11,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from django_flashcall.choices import AttemptStatus, Channel
-from tests.constants import (
-    ADMIN,
-    NUMBER,
-)
-from tests.factories import (
-    AttemptFactory,
-    VerificationFactory,
-)
+from tests.constants import ADMIN, NUMBER
+from tests.factories import AttemptFactory, VerificationFactory
 
 pytestmark = pytest.mark.django_db
 

@@ -15,15 +15,8 @@ from django_flashcall.exceptions import (
     CooldownActive,
 )
 from django_flashcall.models import Phone, Verification
-from tests.constants import (
-    NUMBER,
-    VISITOR,
-)
-from tests.factories import (
-    AttemptFactory,
-    PhoneFactory,
-    VerificationFactory,
-)
+from tests.constants import NUMBER, VISITOR
+from tests.factories import AttemptFactory, PhoneFactory, VerificationFactory
 
 
 def starter(number: str = NUMBER, **kwargs: Any) -> Callable[[], Verification]:

@@ -13,9 +13,7 @@ from django.test import RequestFactory
 
 from django_flashcall.providers.locmem import Delivery
 from tests import canary
-from tests.constants import (
-    Outbox,
-)
+from tests.constants import Outbox
 from tests.factories import AttemptFactory
 
 

@@ -32,9 +32,7 @@ from django_flashcall.providers.base import Answer
 from django_flashcall.providers.mobilgroup import MobilgroupProvider
 from django_flashcall.simulator.exchange import PRICES
 from django_flashcall.simulator.testing import RunningSimulator
-from tests.constants import (
-    VISITOR,
-)
+from tests.constants import VISITOR
 from tests.factories import (
     AttemptFactory,
     PhoneFactory,

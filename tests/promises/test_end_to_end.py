@@ -21,9 +21,7 @@ from django_flashcall.models import Phone, VerificationAttempt
 from django_flashcall.simulator.testing import RunningSimulator
 from django_flashcall.visitors.visitor import Visitor
 from tests.browser import Page
-from tests.constants import (
-    DIGITS,
-)
+from tests.constants import DIGITS
 from tests.factories import AttemptFactory, PriceFactory, UserFactory
 from tests.logins import spent
 

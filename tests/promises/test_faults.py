@@ -23,9 +23,7 @@ from django_flashcall.models import VerificationAttempt
 from django_flashcall.providers.http import MAX_BODY
 from tests import wire
 from tests.browser import Page
-from tests.constants import (
-    DIGITS,
-)
+from tests.constants import DIGITS
 from tests.factories import PriceFactory
 from tests.logins import spent
 from tests.wire import Server

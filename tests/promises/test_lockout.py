@@ -11,11 +11,7 @@ from django.test import Client
 from django_flashcall.accounts import release_numbers
 from django_flashcall.models import Phone, Verification
 from django_flashcall.visitors import devices
-from tests.constants import (
-    NUMBER,
-    Clock,
-    Outbox,
-)
+from tests.constants import NUMBER, Clock, Outbox
 from tests.factories import UserFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]

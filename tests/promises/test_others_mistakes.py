@@ -20,12 +20,7 @@ from django_flashcall.exceptions import TransactionOpen
 from django_flashcall.forms import CodeForm
 from django_flashcall.models import Phone, Verification, VerificationAttempt
 from django_flashcall.visitors.visitor import Visitor
-from tests.constants import (
-    DISTANT,
-    NUMBER,
-    Clock,
-    Outbox,
-)
+from tests.constants import DISTANT, NUMBER, Clock, Outbox
 from tests.factories import PhoneFactory, UserFactory
 from tests.logins import wrong
 

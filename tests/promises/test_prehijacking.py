@@ -17,11 +17,7 @@ from django_flashcall.accounts import release_numbers
 from django_flashcall.backends import PhoneBackend
 from django_flashcall.models import Phone
 from django_flashcall.operations.adoption import link, survey
-from tests.constants import (
-    NUMBER,
-    Clock,
-    Outbox,
-)
+from tests.constants import NUMBER, Clock, Outbox
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
 

@@ -19,14 +19,7 @@ from django_flashcall.exceptions import WrongCode
 from django_flashcall.models import Phone, Price
 from django_flashcall.providers.base import Answer
 from django_flashcall.providers.locmem import LocMemProvider
-from tests.constants import (
-    MIDNIGHT,
-    NOON,
-    NUMBER,
-    VISITOR,
-    Clock,
-    Outbox,
-)
+from tests.constants import MIDNIGHT, NOON, NUMBER, VISITOR, Clock, Outbox
 from tests.factories import PhoneFactory, PriceFactory, UsageFactory, UserFactory
 from tests.logins import log_in, start
 

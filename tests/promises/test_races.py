@@ -37,17 +37,8 @@ from django_flashcall.exceptions import (
 from django_flashcall.models import Phone, Usage, Verification, VerificationAttempt
 from django_flashcall.operations.purging import purge
 from django_flashcall.querysets import APPROVAL_LIFETIME
-from tests.constants import (
-    NUMBER,
-    VISITOR,
-    Outbox,
-)
-from tests.factories import (
-    AttemptFactory,
-    PhoneFactory,
-    PriceFactory,
-    UsageFactory,
-)
+from tests.constants import NUMBER, VISITOR, Outbox
+from tests.factories import AttemptFactory, PhoneFactory, PriceFactory, UsageFactory
 from tests.promises.racers import (
     LIMITS,
     ROOMY,

@@ -21,10 +21,7 @@ from django_flashcall.models import Usage, Verification, VerificationAttempt
 from django_flashcall.operations.purging import purge
 from django_flashcall.signals import code_rejected
 from tests.browser import Browser
-from tests.constants import (
-    TYPED,
-    Outbox,
-)
+from tests.constants import TYPED, Outbox
 from tests.racing import THREADS, Finish, answers, errors, race
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.races]

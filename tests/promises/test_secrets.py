@@ -14,9 +14,7 @@ from django_flashcall.exceptions import ProviderError
 from django_flashcall.providers.base import Secret
 from django_flashcall.providers.mobilgroup import MobilgroupProvider
 from tests import wire
-from tests.constants import (
-    NUMBER,
-)
+from tests.constants import NUMBER
 from tests.wire import Server
 
 KEY = "canary-key-of-the-site"

@@ -19,9 +19,7 @@ from django_flashcall import services
 from django_flashcall.choices import AttemptStatus
 from django_flashcall.models import Usage, Verification, VerificationAttempt
 from django_flashcall.simulator.testing import RunningSimulator
-from tests.constants import (
-    NUMBER,
-)
+from tests.constants import NUMBER
 from tests.factories import PriceFactory
 from tests.promises.racers import LIMITS, ROOMY
 from tests.racing import THREADS, answers, errors, race

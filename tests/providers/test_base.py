@@ -11,9 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django_flashcall.providers.base import Answer, BaseProvider, load_provider
 from django_flashcall.providers.locmem import LocMemProvider
 from django_flashcall.providers.mobilgroup import MobilgroupProvider
-from tests.constants import (
-    MOBILGROUP,
-)
+from tests.constants import MOBILGROUP
 
 
 class TestAnswer:

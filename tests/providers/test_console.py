@@ -11,9 +11,7 @@ import pytest
 from django_flashcall.choices import Channel
 from django_flashcall.codes import read_code
 from django_flashcall.providers.console import ConsoleProvider
-from tests.constants import (
-    NUMBER,
-)
+from tests.constants import NUMBER
 
 
 @pytest.fixture

@@ -17,9 +17,7 @@ import pytest
 from django_flashcall.exceptions import NotSent, OutcomeUnknown, ProviderError
 from django_flashcall.providers.http import MAX_BODY, Wire
 from tests import wire
-from tests.constants import (
-    DIGITS,
-)
+from tests.constants import DIGITS
 from tests.providers.wires import KEY, make_wire, post, seconds_until_unknown, wait_for_threads
 from tests.wire import Server
 

@@ -9,10 +9,7 @@ import pytest
 from django_flashcall.choices import Channel
 from django_flashcall.exceptions import ProviderRefused
 from django_flashcall.providers.locmem import Delivery, LocMemProvider
-from tests.constants import (
-    NUMBER,
-    Outbox,
-)
+from tests.constants import NUMBER, Outbox
 
 
 class TestOutbox:

@@ -14,10 +14,7 @@ import pytest
 import requests
 from django.core.management import CommandError, call_command
 
-from tests.constants import (
-    DIGITS,
-    ROOT,
-)
+from tests.constants import DIGITS, ROOT
 
 RUN = """
 import os, sys

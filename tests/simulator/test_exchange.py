@@ -10,9 +10,7 @@ import requests
 
 from django_flashcall.simulator.protocol import Kind
 from django_flashcall.simulator.testing import RunningSimulator
-from tests.constants import (
-    DIGITS,
-)
+from tests.constants import DIGITS
 from tests.simulator_client import ask, ask_raw, refusal
 
 

@@ -13,9 +13,7 @@ from django.conf import LazySettings
 from django_flashcall.simulator.exchange import Exchange, Received
 from django_flashcall.simulator.faults import ERRORS, FATED_NUMBERS, Fault
 from django_flashcall.simulator.testing import RunningSimulator, running_simulator
-from tests.constants import (
-    DIGITS,
-)
+from tests.constants import DIGITS
 from tests.simulator_client import ask, refusal
 
 

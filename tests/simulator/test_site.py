@@ -13,9 +13,7 @@ from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
 from django.core.wsgi import get_wsgi_application
 
 from django_flashcall.simulator.testing import RunningSimulator
-from tests.constants import (
-    DIGITS,
-)
+from tests.constants import DIGITS
 from tests.simulator_client import ask
 
 

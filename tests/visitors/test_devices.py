@@ -13,9 +13,7 @@ from django.utils import timezone
 
 from django_flashcall.visitors import devices
 from tests.browser import request_from
-from tests.constants import (
-    Clock,
-)
+from tests.constants import Clock
 
 
 def cookie_after(phone_id: int, request: HttpRequest | None = None) -> str:

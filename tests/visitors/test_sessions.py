@@ -14,10 +14,7 @@ from django.test import RequestFactory
 
 from django_flashcall.visitors import sessions
 from tests.browser import request_from
-from tests.constants import (
-    MODEL_BACKEND,
-    Clock,
-)
+from tests.constants import MODEL_BACKEND, Clock
 from tests.factories import UserFactory
 
 
