@@ -193,7 +193,10 @@ class TestConfirming:
 
         page = prove(browser, CHANGE, NUMBER, outbox)
 
-        assert "This number is listed in another account. Ask us to free it." in page.text
+        assert (
+            "This number is listed in another account. Contact us to have it removed there."
+            in page.text
+        )
         assert not Phone.objects.filter(user=user).exists()
 
     def test_leaves_the_name_alone_that_a_user_logs_in_by(
@@ -234,7 +237,7 @@ class TestConfirming:
         PhoneFactory(number=NUMBER, user=user)
         clock.shift(timedelta(minutes=16))
 
-        assert browser.open(CONFIRM).title == "Is it you?"
+        assert browser.open(CONFIRM).title == "Confirm that it is you"
         browser.client.get("/")
         post(browser, CONFIRM, number=OTHER)
         assert not Verification.objects.exists()
@@ -246,7 +249,7 @@ class TestConfirming:
         PhoneFactory(number=OTHER, user=user)
         prove(browser, CONFIRM, NUMBER, outbox)
 
-        assert browser.open("/sensitive/").title == "Is it you?"
+        assert browser.open("/sensitive/").title == "Confirm that it is you"
 
     def test_by_another_user_in_the_same_browser_is_worth_nothing(
         self, browser: Browser, outbox: Outbox
@@ -306,7 +309,7 @@ class TestChanging:
         assert browser.open(CHANGE).title == "Change your number"
         clock.shift(timedelta(minutes=15))
 
-        assert browser.open(CHANGE).title == "Is it you?"
+        assert browser.open(CHANGE).title == "Confirm that it is you"
 
     def test_goes_on_after_the_old_number_was_proved_again(
         self, browser: Browser, user: Any, clock: Clock, outbox: Outbox
@@ -363,7 +366,7 @@ class TestProvingAgain:
 
     @pytest.mark.parametrize("url", ["/sensitive/", "/sensitive/class/"])
     def test_opens_what_needs_it(self, browser: Browser, outbox: Outbox, url: str) -> None:
-        assert browser.open(url).title == "Is it you?"
+        assert browser.open(url).title == "Confirm that it is you"
 
         page = prove_own(browser, url, outbox)
 
@@ -378,7 +381,7 @@ class TestProvingAgain:
         assert browser.open("/sensitive/").text == "sensitive"
         clock.shift(timedelta(seconds=1))
 
-        assert browser.open("/sensitive/").title == "Is it you?"
+        assert browser.open("/sensitive/").title == "Confirm that it is you"
         assert browser.open("/sensitive/class/").text == "sensitive class"
 
     def test_a_login_by_phone_is_a_proof(self, outbox: Outbox) -> None:

@@ -143,7 +143,7 @@ def test_a_price_above_the_expected_is_told(flashcall: Any, heard: list[str]) ->
     assert not heard
     flashcall(OPTIONS={"price": Decimal("0.90")})
     start("+79997654321")
-    assert heard == ["A call by flash_call cost 0.90; the price list expects 0.3500."]
+    assert heard == ["An attempt by flash_call cost 0.90; the expected price was 0.3500."]
 
 
 @pytest.mark.django_db
@@ -159,7 +159,7 @@ def test_the_days_money_is_told_of_at_half_at_four_fifths_and_at_the_end(
     assert told == [0, 0, 0, 0, 1, 1, 1, 2, 2, 3]
     with pytest.raises(LimitReached):
         start()
-    assert heard[-1] == "Today's calls have used 100 % of DAILY_SPEND."
+    assert heard[-1] == "Today's calls have used 100% of DAILY_SPEND."
     assert len(heard) == 3
 
 
@@ -182,7 +182,7 @@ def test_a_level_is_told_of_from_where_it_begins(
 ) -> None:
     flashcall(DAILY_SPEND=Decimal("10"))
     shared.watch_spending(to_units(Decimal(spent)), estimate=None, now=timezone.now())
-    told = f"Today's calls have used {percent} % of DAILY_SPEND."
+    told = f"Today's calls have used {percent}% of DAILY_SPEND."
     assert heard == ([told] if percent else [])
 
 
@@ -228,7 +228,7 @@ def test_what_was_spent_before_counts_for_known_and_for_new_numbers(
         PhoneFactory(number="+79991230001")
         UsageFactory(scope="+7999123", since=hour_of(now))
     start("+79991230001")
-    assert heard == ["Today's calls have used 80 % of DAILY_SPEND."]
+    assert heard == ["Today's calls have used 80% of DAILY_SPEND."]
 
 
 class MuteCache(LocMemCache):

@@ -165,7 +165,7 @@ def test_nobody_hears_from_a_provider_that_is_down_who_has_an_account(
     real, decoy = VerificationAttempt.objects.order_by("pk")
     assert decoy.verification.is_decoy
     assert decoy.status == real.status == "unknown"
-    assert "We could not find out whether the call" in pages[0]
+    assert "We do not know whether the call" in pages[0]
     assert pages[0] == pages[1]
 
 

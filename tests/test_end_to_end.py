@@ -106,7 +106,7 @@ def test_the_double_click_is_one_call(client: Client, simulator: RunningSimulato
 
 TRY_LATER = "We cannot call +7 999 123-45-67 at the moment."
 CHECK_NUMBER = "+7 999 123-45-67 cannot be reached this way."
-NOBODY_KNOWS = "We could not find out whether the call to +7 999 123-45-67 came through."
+NOBODY_KNOWS = "We do not know whether the call to +7 999 123-45-67 came through."
 
 
 # What the provider does: requests made, what is recorded, what is spent, what the visitor reads.

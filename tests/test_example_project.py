@@ -129,7 +129,7 @@ def test_a_taken_port_is_a_clear_error(demo: Demo) -> None:
         demo.command(), capture_output=True, text=True, timeout=60, check=False, env=ENVIRONMENT
     )
     assert second.returncode == 1
-    assert "Choose another one with --port" in second.stderr
+    assert "Choose another port with --port" in second.stderr
     assert "Traceback" not in second.stderr
 
 

@@ -377,7 +377,7 @@ def test_a_number_that_is_held_for_spam_rests_for_a_day_on_that_channel() -> Non
     with pytest.raises(ChannelCooling) as caught:
         claim_number(one)
     assert caught.value.retry_at == NOW + timedelta(hours=19)
-    assert "Choose another one" in str(caught.value)
+    assert "Choose another way" in str(caught.value)
     claim_number(other, Channel.VOICE)
 
 

@@ -45,8 +45,8 @@ def test_an_hour_that_approves_half_as_many_as_the_week_is_an_alarm(
     happened(YESTERDAY, approved=8, others=2)
     happened(AN_HOUR_AGO, approved=12, others=MIN_SAMPLE - 12)
     assert (
-        "40 % of the 30 verifications in the last hour were approved; in the last week it was 80 %."
-        in alarm(caplog)
+        "Only 40% of the 30 verifications in the last hour were approved, compared with 80% in the "
+        "last week." in alarm(caplog)
     )
 
 

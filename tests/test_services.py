@@ -695,16 +695,20 @@ def test_a_malformed_code_costs_nothing(text: str, visitor: Visitor) -> None:
     ("fields", "code", "cause"),
     [
         ({"checks": 3}, "exhausted", "No tries are left for this code."),
-        ({"status": VerificationStatus.CANCELED}, "canceled", "was used, or the call was given up"),
+        (
+            {"status": VerificationStatus.CANCELED},
+            "canceled",
+            "was already used, or the request was canceled",
+        ),
         (
             {"status": VerificationStatus.APPROVED, "approved_at": NOON},
             "approved",
-            "was used, or the call was given up",
+            "was already used, or the request was canceled",
         ),
         (
             {"status": VerificationStatus.APPROVED, "approved_at": NOON, "consumed_at": NOON},
             "used",
-            "was used, or the call was given up",
+            "was already used, or the request was canceled",
         ),
         ({"expires_at": NOON}, VerificationEnded.code, str(VerificationEnded())),
     ],

@@ -73,7 +73,7 @@ def test_ctrl_c_ends_it_without_a_traceback(process: subprocess.Popen[str]) -> N
 
 
 def test_it_does_not_run_without_debug() -> None:
-    with pytest.raises(CommandError, match="runs only with DEBUG = True"):
+    with pytest.raises(CommandError, match="only runs with DEBUG = True"):
         call_command("flashcall_simulator")
 
 

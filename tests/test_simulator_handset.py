@@ -26,7 +26,7 @@ def post(simulator: RunningSimulator, path: str, **request: Any) -> requests.Res
 
 
 def test_an_untouched_handset_is_silent(simulator: RunningSimulator) -> None:
-    assert "Nothing has rung yet." in page(simulator)
+    assert "No calls yet." in page(simulator)
 
 
 def test_a_missed_call_marks_the_digits_that_are_the_code(simulator: RunningSimulator) -> None:
@@ -55,7 +55,7 @@ def test_an_sms_shows_its_text(simulator: RunningSimulator) -> None:
 def test_a_lost_call_does_not_ring(simulator: RunningSimulator) -> None:
     simulator.arrange("lost_call")
     ask(simulator, number=NUMBER)
-    assert "Nothing has rung yet." in page(simulator)
+    assert "No calls yet." in page(simulator)
 
 
 def test_the_latest_call_stands_first(simulator: RunningSimulator) -> None:
@@ -118,7 +118,7 @@ def test_a_fault_is_arranged_by_json(simulator: RunningSimulator) -> None:
 def test_a_fault_is_arranged_by_the_form(simulator: RunningSimulator) -> None:
     answer = post(simulator, "control/", data={"fault": "slow", "seconds": "0"})
     assert answer.url == simulator.handset_url
-    assert "Slow: it rings at once" in answer.text
+    assert "Slow: it rings immediately" in answer.text
     (arranged,) = simulator.exchange.arranged
     assert (arranged.times, arranged.seconds) == (1, 0)
 
@@ -165,7 +165,7 @@ def test_nothing_is_served_without_debug(
     settings.DEBUG = False
     answer = requests.request(method, simulator.handset_url + path, timeout=5)
     assert answer.status_code == 404
-    assert answer.text == "The simulated provider answers only while DEBUG is on."
+    assert answer.text == "The simulated provider only works while DEBUG is on."
 
 
 def test_the_api_is_not_served_without_debug(simulator: RunningSimulator, settings: Any) -> None:

@@ -316,7 +316,7 @@ def test_the_login_page_says_beforehand_what_will_happen(browser: Browser) -> No
 
 
 def test_the_code_page_warns_of_those_who_ask_for_the_digits(browser: Browser) -> None:
-    assert "Never tell these digits to anyone." in browser.ask(NUMBER).text
+    assert "Never share these digits with anyone." in browser.ask(NUMBER).text
 
 
 def test_the_page_counts_down_and_says_the_time_for_those_without_javascript(

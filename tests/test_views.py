@@ -534,7 +534,7 @@ def test_a_call_that_waits_in_a_queue_is_shown_as_being_placed(
     assert f"We are calling {SHOWN}" in page.text
     assert "Continue" in page.buttons
     page = browser.answer("1234")
-    assert "We do not know the code of this call yet." in page.text
+    assert "We do not know the code for this call yet." in page.text
     assert the_verification().checks == 0
 
 
@@ -638,7 +638,7 @@ def test_the_page_says_how_long_the_code_is_good(
 
     page = browser.open(browser.url)
 
-    assert "The code can be entered until 12:05 ." in page.text
+    assert "You can enter the code until 12:05 ." in page.text
     assert "counts as well" not in page.text
 
 
@@ -650,7 +650,7 @@ def test_after_another_call_both_codes_count_and_the_page_says_so(
 
     page = browser.press("Call again")
 
-    assert "until 12:06 . If the code that came before arrives, it counts as well." in page.text
+    assert "until 12:06 . An earlier code will also work." in page.text
     browser.answer(outbox[0].code)
     assert browser.url == "/welcome/"
 
@@ -683,8 +683,8 @@ def test_a_verification_for_something_else_has_no_page_here(browser: Browser) ->
     browser.open(reverse("django_flashcall:code", args=[verification.key]))
 
     assert browser.url == LOST
-    assert "We have lost track of that call" in browser.page.text
-    assert "We have lost track" not in browser.open(LOGIN).text
+    assert "This browser no longer has that request" in browser.page.text
+    assert "This browser no longer has" not in browser.open(LOGIN).text
 
 
 def test_the_pages_open_to_strangers_where_a_login_is_required(browser: Browser) -> None:
@@ -969,7 +969,7 @@ def test_the_page_offers_no_sms_beyond_the_days(
     data = browser.data("Call again") | {"channel": "sms"}
     clock.shift(timedelta(seconds=120))
     refused = Page(browser.client.post(browser.url, data, follow=True).content.decode())
-    assert "Too many SMS to this number. Try again after 5 March, 12:01." in refused.text
+    assert "Too many SMS messages to this number. Try again after 5 March, 12:01." in refused.text
 
 
 def test_the_page_offers_no_channel_that_is_held_for_spam(
@@ -1008,7 +1008,7 @@ def test_an_ended_call_says_whom_it_would_call_and_how(
     page = browser.open(browser.url)
 
     assert f"The new code will be for {SHOWN}" in page.text
-    assert "The code is the last 4 digits of the number that calls you." in page.text
+    assert "The code is the last 4 digits of the calling number." in page.text
 
 
 def test_what_is_said_before_a_call_is_what_comes(browser: Browser, outbox: Outbox) -> None:
@@ -1025,7 +1025,7 @@ def test_what_is_said_before_a_call_is_what_comes(browser: Browser, outbox: Outb
     [
         ("requested", "We are sending an SMS with the code to"),
         ("accepted", "We have sent an SMS with the code to"),
-        ("unknown", "We could not find out whether the SMS to"),
+        ("unknown", "We do not know whether the SMS to"),
         ("rejected", "We cannot send an SMS to"),
     ],
 )
@@ -1049,7 +1049,7 @@ def test_a_canceled_call_opens_nothing(browser: Browser, outbox: Outbox) -> None
 
     page = open_page.answer(outbox[0].code)
 
-    assert "The code was used, or the call was given up." in page.text
+    assert "The code was already used, or the request was canceled." in page.text
     assert the_verification().status == VerificationStatus.CANCELED
     assert not is_logged_in(browser)
 
@@ -1085,7 +1085,7 @@ def test_busy_lines_are_told_where_the_number_was_typed(browser: Browser, flashc
     flashcall(CONCURRENT_CALLS=1)
     with breaker.slot("flash_call"):
         page = browser.ask(TYPED)
-    assert "We cannot call anybody at the moment. Try again after 12:01." in page.text
+    assert "We cannot place calls at the moment. Try again after 12:01." in page.text
     assert page.input("number")["value"] == TYPED
     assert "Enter the digits" not in page.text
     assert browser.press("Call me").input("code")
@@ -1166,8 +1166,8 @@ def test_a_lost_answer_is_admitted(provider: str, browser: Browser, flashcall: A
 
     page = browser.ask(NUMBER)
 
-    assert f"We could not find out whether the call to {SHOWN} came through." in page.text
-    assert "If you are called now, that code will not work." in page.text
+    assert f"We do not know whether the call to {SHOWN} came through." in page.text
+    assert "If you get this call, its code will not work." in page.text
     assert "You can ask again after 12:01." in page.text
     assert "Continue" not in page.buttons
 
@@ -1190,12 +1190,12 @@ def test_the_code_of_a_voice_whose_answer_was_lost_works(
         ("", "Enter a phone number."),
         ("+7\x00999 1234567", "Null characters are not allowed."),
         ("12", "This is not a phone number. Check the digits. Example: +7 912 345-67-89."),
-        ("999 FLOWERS", "A phone number has no letters and no extension. Example: +7 912"),
+        ("999 FLOWERS", "Enter the number without letters or an extension. Example: +7 912"),
         (
             "+44 7912 345678",
-            "We do not call numbers of this country, only numbers like +7 912",
+            "We do not call numbers in this country, only numbers like +7 912",
         ),
-        ("+7 495 123-45-67", "We call mobile numbers only, like +7 912 345-67-89."),
+        ("+7 495 123-45-67", "We only call mobile numbers, like +7 912 345-67-89."),
     ],
 )
 def test_a_number_that_may_not_be_called_is_refused_and_kept_for_mending(
@@ -1266,7 +1266,7 @@ def test_a_channel_that_is_none_is_refused(
 
     page = Page(browser.client.post(browser.url, data, follow=True).content.decode())
 
-    assert "This way of getting the code is not available now." in page.text
+    assert "This way of getting the code is not available right now." in page.text
     assert len(outbox) == 1
 
 
