@@ -1,4 +1,4 @@
-"""Every check of the project: ``nox --list`` names them, ``.ci/run`` runs them all."""
+"""All checks of the project: ``nox --list`` lists them, ``.ci/run`` runs them."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
 REDIS = os.environ.get("FLASHCALL_TEST_REDIS", "redis://127.0.0.1:6379/15")
 PAIRS = [("3.11", "5.2"), ("3.12", "6.0"), ("3.13", "6.1")]
 MEASURED, STRICT = "5.2", "6.1"
-#: Held while something is built in this folder: both lanes of .ci/run do so.
+#: Held while something is built in this folder, since .ci/run runs two sessions in parallel.
 BUILDING = FileLock(ROOT / ".nox" / "building.lock")
-#: Sessions on one database server, which share it one after the other, and those for a night;
-#: .ci/run lets the others run beside the first.
+#: Sessions that share a database server, so they run one after the other, and long sessions to run
+#: at night. .ci/run runs all others in parallel with the first.
 DATABASES, NIGHT = ["databases"], ["night"]
 MUTATION = """
 [cosmic-ray]
@@ -45,10 +45,10 @@ exclude-operators = [
   'core/ReplaceComparisonOperator_(Eq_(?!NotEq)|NotEq_(?!Eq)|.*_Is(Not)?$)',
 ]
 """
-#: The operators that a hand mistakes for each other; the others fail with a ``TypeError``. Nor does
-#: a hand write ``is`` where numbers are compared, or ``>`` for ``==``.
+#: Operators that people confuse. Other replacements fail with a ``TypeError``, or are unlikely,
+#: such as ``is`` in a comparison of numbers, or ``>`` instead of ``==``.
 SLIPS = "Add_Sub|Sub_Add|Mul_Add|Div_Mul|BitOr_BitAnd|BitAnd_BitOr"
-#: The tests that should notice, the module's own first.
+#: The tests that should fail for the mutants of each module, the module's own tests first.
 WATCHING = {
     "calls/claims": "calls services limits promises/test_races",
     "calls/outcomes": "calls services promises/test_secrets promises/test_races",
@@ -62,23 +62,23 @@ WATCHING = {
     "services": "services calls views operations/test_purging promises/test_query_counts"
     " test_alarms promises/test_secrets",
 }
-#: What is in several modules, by its first word.
+#: Modules of tests that share the beginning of their names.
 SPLIT = {"services": "test_services_", "views": "test_views_"}
-#: What they cannot notice, and why: a line for each, the mutant after its module.
+#: The mutants that no test can detect, and why: one line each, with the module first.
 SURVIVORS = ROOT / "tests" / "survivors.txt"
 
 
 @nox.session
 @nox.parametrize("python,django", PAIRS)
 def tests(session: nox.Session, django: str) -> None:
-    """Run the suite on SQLite; measure it on the oldest pair, and be strict on the newest."""
+    """Run the suite on SQLite, with coverage on the oldest pair and strict on the newest."""
     if django == MEASURED:
         run_suite(
             session, "coverage", "run", "-m", "pytest", "-n0", django=django, group="coverage"
         )
         session.notify("coverage")
     elif django == STRICT:
-        # Every warning is an error, those of start-up and of unclosed files too.
+        # Every warning is an error, including those at start-up and for unclosed files.
         strictly = ("python", "-X", "dev", "-W", "error", "-m", "pytest")
         run_suite(session, *strictly, django=django)
     else:
@@ -102,24 +102,24 @@ def mariadb(session: nox.Session, django: str) -> None:
 @nox.session(python="3.12", tags=DATABASES)
 @nox.parametrize("database", ["sqlite", "postgresql", "mariadb"])
 def races(session: nox.Session, database: str) -> None:
-    """Hold each race five times, with sixteen threads, and once over gunicorn."""
+    """Run each race five times, with sixteen threads, and once with gunicorn."""
     hold_races(session, database=database, rounds=5, threads=16)
 
 
 @nox.session(python="3.12", default=False, tags=NIGHT)
 @nox.parametrize("database", ["sqlite", "postgresql", "mariadb"])
 def storm(session: nox.Session, database: str) -> None:
-    """Hold each race twenty times, with fifty threads: for a night, not for each commit."""
+    """Run each race twenty times, with fifty threads: at night, not for each commit."""
     hold_races(session, database=database, rounds=20, threads=50)
 
 
 @nox.session(python="3.12", default=False, tags=NIGHT)
 @nox.parametrize("module", [*WATCHING])
 def mutation(session: nox.Session, module: str) -> None:
-    """Break a module in every small way; fail if tests do not notice and nobody says why."""
+    """Mutate a module; fail if a mutant survives the tests without an explanation."""
     install(session, ".[test]", "django~=6.0.0", *dependencies("mutation"))
     with TemporaryDirectory() as scratch:
-        # A copy, for the module is broken where it stands.
+        # A copy, since the module is changed in place.
         copy = shutil.copytree(ROOT, f"{scratch}/copy", ignore=shutil.ignore_patterns(".*"))
         tests = " ".join(tests_of(module))
         settings = MUTATION.format(module=module, tests=tests, slips=SLIPS)
@@ -144,7 +144,7 @@ def chromium(session: nox.Session, django: str) -> None:
 
 @nox.session
 def coverage(session: nox.Session) -> None:
-    """Report what the measured suite ran, and fail below the bound in setup.cfg."""
+    """Report the coverage of the suite, and fail below the threshold in setup.cfg."""
     session.install(*dependencies("coverage"))
     session.run("coverage", "report")
 
@@ -173,7 +173,7 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def translations(session: nox.Session) -> None:
-    """Check that every string is translated and that the compiled catalogues are the latest."""
+    """Check that every string is translated and that the compiled catalogues are up to date."""
     install(session, ".")
     for folder in (PACKAGE, ROOT / "example_project" / "example"):
         with TemporaryDirectory() as scratch:
@@ -187,7 +187,7 @@ def translations(session: nox.Session) -> None:
 
 @nox.session
 def migrations(session: nox.Session) -> None:
-    """Check that the models need no migration that is not there."""
+    """Check that no migration is missing."""
     install(session, ".[test]")
     check = ("makemigrations", "--check", "--dry-run")
     session.run("python", "-m", "django", *check, "--settings", "tests.settings")
@@ -204,7 +204,7 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def wheel(session: nox.Session) -> None:
-    """Build the wheel from the source archive, and use it where nothing else is installed."""
+    """Build the wheel from the source archive, and use it in an empty environment."""
     session.install(*dependencies("wheel"))
     with TemporaryDirectory() as scratch:
         with BUILDING:
@@ -218,12 +218,12 @@ def wheel(session: nox.Session) -> None:
 
 
 def dependencies(group: str) -> tuple[str, ...]:
-    """Return what a group of pyproject.toml names."""
+    """Return the packages of a dependency group in pyproject.toml."""
     return nox.project.dependency_groups(PYPROJECT, group)
 
 
 def install(session: nox.Session, package: str, *others: str) -> None:
-    """Install this package, ``.`` or ``.[test]``, to be edited, and others with it."""
+    """Install this package, ``.`` or ``.[test]``, in editable mode, and others with it."""
     with BUILDING:
         session.install("-e", package, *others)
 
@@ -236,7 +236,7 @@ def run_suite(
     group: str = "",
     label: str = "",
 ) -> None:
-    """Run the suite by ``command`` and leave a report for ``.ci/summary.py``."""
+    """Run the suite with ``command``, and write a report for ``.ci/summary.py``."""
     tools = dependencies(group) if group else ()
     install(session, ".[test]", f"django~={django}.0", *tools)
     run = "-".join(filter(None, (f"python{session.python}", f"django{django}", database, label)))
@@ -248,7 +248,7 @@ def run_suite(
 
 
 def hold_races(session: nox.Session, *, database: str, rounds: int, threads: int) -> None:
-    """Run the races only, on a database, between threads and between processes."""
+    """Run only the races on a database, between threads and between processes."""
     session.env["FLASHCALL_TEST_ROUNDS"] = str(rounds)
     session.env["FLASHCALL_TEST_THREADS"] = str(threads)
     racing = ("pytest", "-n0", "-m", "races or served")
@@ -267,20 +267,20 @@ def tests_of(module: str) -> list[str]:
 
 
 def check_survivors(session: nox.Session, report: str, *, module: str) -> None:
-    """Compare the surviving mutants with the list of those that are explained."""
+    """Compare the surviving mutants with the explained ones."""
     survivors = {f"{module}: {change}" for change in changes_of(report)}
     lines = SURVIVORS.read_text().splitlines()
     explained = {line for line in lines if line.startswith(f"{module}: ")}
     for survivor in sorted(survivors - explained):
-        session.log(f"nobody noticed: {survivor}")
+        session.log(f"not detected: {survivor}")
     for survivor in sorted(explained - survivors):
-        session.log(f"noticed by now: {survivor}")
+        session.log(f"now detected: {survivor}")
     if survivors != explained:
         session.error(f"{SURVIVORS.name} is out of date, or a test is missing.")
 
 
 def changes_of(report: str) -> Iterator[str]:
-    """Return what each mutant of a report changes; types are left out, which nobody evaluates."""
+    """Yield what each mutant of a report changes, except types, which are not evaluated."""
     for hunk in re.split(r"^@@.*@@$", report, flags=re.MULTILINE)[1:]:
         lines = hunk.partition("\n====")[0].splitlines()
         gone = [line[1:].strip() for line in lines if re.match(r"-\s*\S", line)]
@@ -288,30 +288,32 @@ def changes_of(report: str) -> Iterator[str]:
         if come and re.match(r"def |self, |\w+: ", gone[0]) and " | " in gone[0]:
             continue
         last = max(number for number, line in enumerate(lines) if line[:1] == "-")
-        # Without its decorator a function is named by its first line.
+        # A removed decorator is named with the first line of its function.
         yield f"{gone[-1]} -> {come[0] if come else lines[last + 1].strip()}"
 
 
 def check_catalogue(session: nox.Session, catalogue: Path, fresh: Path) -> None:
-    """Compare one ``.po`` with the strings of the sources, and its ``.mo`` with itself."""
+    """Compare a ``.po`` file with the strings in the source, and its ``.mo`` file with it."""
     template = fresh.parents[2] / "django.pot"
-    # The English catalogue may stay empty: its strings are the sources' own.
+    # The English catalogue may stay empty, since the strings in the source are English.
     lenient = ["--use-untranslated"] if catalogue.parents[1].name == "en" else []
     session.run("msgcmp", *lenient, str(catalogue), str(template), external=True)
     compiled = fresh.with_suffix(".mo")
     session.run("msgfmt", "--check", "-o", str(compiled), str(catalogue), external=True)
     if compiled.read_bytes() != catalogue.with_suffix(".mo").read_bytes():
-        session.error(f"{catalogue.relative_to(ROOT)} is newer than its .mo: run compilemessages")
+        session.error(
+            f"{catalogue.relative_to(ROOT)} does not match its .mo file: run compilemessages"
+        )
 
 
 def check_contents(session: nox.Session, built: Path) -> None:
-    """Compare the wheel with the package's folder: the whole of it, and nothing beside it."""
+    """Check that the wheel contains the package's folder and nothing else."""
     with zipfile.ZipFile(built) as archive:
         shipped = {name for name in archive.namelist() if ".dist-info/" not in name}
     files = (path for path in PACKAGE.rglob("*") if path.is_file() and path.suffix != ".pyc")
     expected = {str(path.relative_to(ROOT)) for path in files}
     if shipped != expected:
-        session.error(f"Missing or foreign in the wheel: {sorted(shipped ^ expected)}")
+        session.error(f"Missing or unexpected in the wheel: {sorted(shipped ^ expected)}")
     absent = {".css", ".html", ".mo"} - {Path(name).suffix for name in shipped}
     if absent or f"{PACKAGE.name}/py.typed" not in shipped:
-        session.error(f"The wheel has no py.typed, or no file of these kinds: {sorted(absent)}")
+        session.error(f"The wheel has no py.typed, or no files of these types: {sorted(absent)}")

@@ -1,4 +1,4 @@
-"""Use the installed package as a new site would: import it all, check, migrate, load templates."""
+"""Use the installed package as a new site does: import it, check, migrate, load templates."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ MIDDLEWARE = [
 
 
 def set_up_site() -> None:
-    """Configure the smallest site that has the package in it."""
+    """Configure a minimal site with the package."""
     settings.configure(
         SECRET_KEY="for an empty directory",  # noqa: S106
         DEBUG=True,
@@ -50,9 +50,9 @@ def set_up_site() -> None:
 
 
 def import_everything() -> int:
-    """Import every module of the package and return how many there are.
+    """Import every module of the package, and return how many there are.
 
-    But for those of ``contrib``, each of which needs what it is a door to.
+    Modules of ``contrib`` are skipped, since they need optional packages.
     """
     found = pkgutil.walk_packages(django_flashcall.__path__, "django_flashcall.")
     modules = [module for module in found if not module.name.startswith(CONTRIB_ROOM)]
@@ -62,7 +62,7 @@ def import_everything() -> int:
 
 
 def load_templates() -> int:
-    """Compile every template of the package and return how many there are."""
+    """Compile every template of the package, and return how many there are."""
     roots = list(Path(django_flashcall.__path__[0]).rglob("templates"))
     names = [
         str(path.relative_to(root)) for root in roots for path in root.rglob("*") if path.is_file()

@@ -1,8 +1,8 @@
-"""Sum up what CI ran; the last line has the totals.
+"""Summarise a CI run; the last line has the totals.
 
-Usage: ``summary.py REPORTS``, the folder where the steps left ``steps.tsv`` (name, tab, exit code),
-``nox-*.json`` and a JUnit file ``<run>.xml`` of every run of the tests. In the totals each step
-counts as one more, so that a failure outside the tests shows there too.
+Usage: ``summary.py REPORTS``. This folder contains ``steps.tsv`` (name, tab, exit code),
+``nox-*.json``, and a JUnit file ``<run>.xml`` for each run of the tests. In the totals each step
+counts as a test, so that they include failures outside the tests.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def main(reports: Path) -> None:
 
 
 def read_steps(reports: Path) -> Iterator[tuple[str, str]]:
-    """Yield the name of every step and whether it passed or failed."""
+    """Yield the name of every step, and whether it passed or failed."""
     for line in (reports / "steps.tsv").read_text().splitlines():
         name, code = line.split("\t")
         yield name, "passed" if code == "0" else "failed"
@@ -44,10 +44,10 @@ def read_steps(reports: Path) -> Iterator[tuple[str, str]]:
 
 
 def read_tests(path: Path) -> tuple[Counter[str], Counter[str]]:
-    """Return how often each outcome occurs in a JUnit file, and each reason of a skip."""
+    """Return how often each outcome occurs in a JUnit file, and each reason for a skip."""
     outcomes: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
-    # pytest wrote the file: nothing in it is hostile.
+    # pytest wrote the file, so it can be trusted.
     for case in ElementTree.parse(path).iter("testcase"):  # noqa: S314
         results = {result.tag: result for result in case}
         if results.keys() & {"failure", "error"}:
@@ -61,7 +61,7 @@ def read_tests(path: Path) -> tuple[Counter[str], Counter[str]]:
 
 
 def tally(outcomes: Counter[str]) -> str:
-    """Write the three counts as pytest does."""
+    """Format the three counts as pytest does."""
     return ", ".join(f"{outcomes[name]} {name}" for name in ("passed", "failed", "skipped"))
 
 

@@ -1,12 +1,12 @@
-"""Attacks against the default settings: what they cost, and whom they harm.
+"""Simulate attacks against the default settings, and print what they cost and whom they harm.
 
-Run it in the root of the repository::
+Run this in the root of the repository::
 
     python benchmarks/attacks.py
 
-The site is the one of the tests, with its pages; calls end in an outbox, time is travelled. Each
-minute of a day the attackers try once, and each hour owners of numbers try to log in, from
-addresses of their own; who guesses tries each hour of a month, and the owner once a day.
+It uses the pages of the test site. Calls go to an outbox, and time is simulated. The attackers try
+once a minute for a day, and owners of numbers try to log in once an hour from their own addresses.
+An attacker who guesses codes tries once an hour for a month, and the owner logs in once a day.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ NUMBER = "+79991234567"
 
 @dataclass
 class Day:
-    """What came of one day."""
+    """The results of one simulated attack."""
 
     tried: int = 0
     placed: int = 0
@@ -61,7 +61,7 @@ class Day:
         self.placed += len(locmem.outbox) - before
 
     def guess(self, number: str, *, address: str) -> None:
-        """Ask for a call in a fresh browser, and type wrong codes while there are tries."""
+        """Ask for a call in a fresh browser, and enter wrong codes while tries are left."""
         before, browser = len(locmem.outbox), Client(REMOTE_ADDR=address)
         page = browser.post(LOGIN, {"number": number})
         self.tried += 1
@@ -71,7 +71,7 @@ class Day:
             browser.post(page["Location"], {"code": wrong})
 
     def log_in(self, number: str, *, address: str, client: Client | None = None) -> None:
-        """Try to log in as an owner does, in a browser that is known, or in a new one."""
+        """Try to log in as an owner does, in a known browser or in a new one."""
         client = client or Client()
         client.cookies.pop("sessionid", None)
         before = len(locmem.outbox)
@@ -86,35 +86,35 @@ class Day:
 
 
 def one_address(day: Day, minute: int) -> None:
-    """One address asks for a call to another number each minute."""
+    """Each minute, one address asks for a call to another number."""
     day.attack(f"+79{minute // 100 + 10:02}{minute:07}"[:12], address="203.0.113.7")
     if minute % 60 == 30:
         day.log_in(f"+7999555{minute:04}", address=f"198.51.100.{minute // 60}")
 
 
 def one_block(day: Day, minute: int) -> None:
-    """Each minute another address asks for a call to another number of one block."""
+    """Each minute, another address asks for a call to another number of one block."""
     day.attack(f"+7999123{minute:04}", address=f"203.0.{minute // 200}.{minute % 200}")
     if minute % 60 == 30:
         day.log_in(f"+7999123{9000 + minute:04}"[:12], address=f"198.51.100.{minute // 60}")
 
 
 def one_number(day: Day, minute: int) -> None:
-    """Each minute another address asks for a call to one number, in new browsers like its owner."""
+    """Each minute, another address asks for a call to one number; the owner has a new browser."""
     day.attack(NUMBER, address=f"203.0.{minute // 200}.{minute % 200}")
     if minute % 360 == 30:
         day.log_in(NUMBER, address="198.51.100.1")
 
 
 def one_number_known(day: Day, minute: int) -> None:
-    """The same, but the owner logged in with this browser before."""
+    """The same, but the owner has logged in with this browser before."""
     day.attack(NUMBER, address=f"203.0.{minute // 200}.{minute % 200}")
     if minute % 360 == 30:
         day.log_in(NUMBER, address="198.51.100.1", client=day.known)
 
 
 def guesses(day: Day, minute: int) -> None:
-    """Each hour another address has one number called and guesses; its owner comes once a day."""
+    """Each hour, another address calls one number and guesses; its owner logs in once a day."""
     if minute % 60 == 0:
         day.guess(NUMBER, address=f"203.0.{minute // 60 // 200}.{minute // 60 % 200}")
     if minute % MINUTES == 30:
@@ -122,14 +122,14 @@ def guesses(day: Day, minute: int) -> None:
 
 
 def guesses_known(day: Day, minute: int) -> None:
-    """The same, but the owner logged in with this browser before."""
+    """The same, but the owner has logged in with this browser before."""
     if minute % 60 == 0:
         day.guess(NUMBER, address=f"203.0.{minute // 60 // 200}.{minute // 60 % 200}")
     if minute % MINUTES == 30:
         day.log_in(NUMBER, address="198.51.100.1", client=day.known)
 
 
-#: What each is called and does in a minute, for how many days, and whether the browser is known.
+#: The name, what happens in a minute, the days, and whether the owner's browser is known.
 ATTACKS: list[tuple[str, Callable[[Day, int], None], int, bool]] = [
     ("one address, a number a minute", one_address, 1, False),
     ("an address a minute, one block", one_block, 1, False),
@@ -141,7 +141,7 @@ ATTACKS: list[tuple[str, Callable[[Day, int], None], int, bool]] = [
 
 
 def replay(attack: Callable[[Day, int], None], *, days: int, is_known: bool) -> Day:
-    """Live through it, from an empty record."""
+    """Simulate an attack, starting with an empty record."""
     for model in (Verification, Phone, Usage):
         model.objects.all().delete()
     cache.clear()
@@ -157,7 +157,7 @@ def replay(attack: Callable[[Day, int], None], *, days: int, is_known: bool) -> 
 
 
 def main() -> None:
-    """Print what each attack came to."""
+    """Print the results of each attack."""
     print(f"{'attack':<38}{'tried':>7}{'placed':>8}{'RUB':>9}{'owners':>8}{'turned away':>13}")
     for name, attack, days, is_known in ATTACKS:
         day = replay(attack, days=days, is_known=is_known)

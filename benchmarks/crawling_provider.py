@@ -1,11 +1,11 @@
-"""How long do other pages take while the provider crawls?
+"""Measure how long other pages take while the provider is slow.
 
-A site of eight threads, a provider that answers after ten seconds, twelve visitors who want to be
-called at once, and somebody who only reads the front page::
+The site has eight threads, and the provider answers after ten seconds. Twelve visitors ask for a
+call at the same time, and another visitor reads the front page::
 
     .venv/bin/python benchmarks/crawling_provider.py
 
-It needs what the tests need, ``pip install -e '.[test]'``, and takes half a minute.
+It needs the requirements of the tests, ``pip install -e '.[test]'``, and takes half a minute.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from tests.crowd import CROWD, THREADS, measure
 
 
 def main() -> None:
-    """Print a row for the default of ``CONCURRENT_CALLS``, and one for as many as threads."""
+    """Print one row for the default of ``CONCURRENT_CALLS``, and one for all threads."""
     logging.disable()
     runner = DiscoverRunner(verbosity=0)
     databases = runner.setup_databases()

@@ -40,14 +40,14 @@ class ConfirmForm(PhoneForm):
 
     def number_to_call(self, cleaned: dict[str, Any]) -> str:
         """Return the number that was entered, unless the login is too old."""
-        # SECURITY: whoever finds a logged-in browser must not add a number to the account.
+        # SECURITY: a stranger at a logged-in browser must not add a number to the account.
         if not self.is_recent:
             raise StartRefused(_("You logged in a while ago. Log in again first."))
         return super().number_to_call(cleaned)
 
 
 class ChangeForm(ConfirmForm):
-    """Takes the number that is to replace the user's others, and calls it."""
+    """Takes the number that will replace the user's other numbers, and calls it."""
 
     purpose = Purpose.CHANGE
     url_name = "django_flashcall:change"
@@ -103,7 +103,7 @@ class SecondStepForm(ReauthenticateForm):
         return user
 
     def visitor(self) -> Visitor:
-        """Return the visitor as the owner: another user may still be logged in."""
+        """Return the visitor as the owner, since another user may still be logged in."""
         return replace(super().visitor(), user=self.owner)
 
 
@@ -113,11 +113,11 @@ class ProofForm(CodeForm):
     phone: Phone
 
     def finish(self) -> None:
-        """Use the approval. A number that the user had before is a proof of who they are."""
+        """Use the approval. A number that the user already had proves who they are."""
         user: Any = self.request.user
         known = accounts.numbers_of(user)
         self.phone = self.prove(user)
-        # SECURITY: where the user had a number, a new one proves nothing.
+        # SECURITY: if the user already had a number, a new one proves nothing.
         if self.phone in known or not known:
             sessions.record_event(self.request, sessions.PROOF)
 
@@ -127,7 +127,7 @@ class ProofForm(CodeForm):
 
 
 class ConfirmCodeForm(ProofForm):
-    """Makes the number one of the user's."""
+    """Makes the number one of the user's numbers."""
 
     def prove(self, user: AbstractBaseUser) -> Phone:
         """Raise ``NumberTaken`` if it belongs to another user."""
@@ -135,7 +135,7 @@ class ConfirmCodeForm(ProofForm):
 
 
 class ChangeCodeForm(ProofForm):
-    """Makes the number the user's only one."""
+    """Makes the number the user's only number."""
 
     def prove(self, user: AbstractBaseUser) -> Phone:
         """Raise ``NumberTaken`` if it belongs to another user."""
@@ -158,7 +158,7 @@ class SecondStepCodeForm(CodeForm):
         return replace(super().visitor(), user=sessions.held_user(self.request))
 
     def finish(self) -> None:
-        """Raise ``VerificationEnded`` if no user waits for the second step any more."""
+        """Raise ``VerificationEnded`` if no user is waiting for the second step any longer."""
         user = sessions.held_user(self.request)
         if user is None:
             raise VerificationEnded()

@@ -1,7 +1,7 @@
 """Pages for known users: confirm a number, change it, prove it again, take the second step.
 
-They come in pairs, like the login: one page calls a number, the other takes the code. Methods of
-their own are hooks for what a site wants to do afterwards.
+They come in pairs, like the login: one page calls a number, the other takes the code. Some methods
+are hooks for sites to override.
 """
 
 from __future__ import annotations
@@ -72,11 +72,11 @@ class AccountCodeView(GuardedMixin, LoginRequiredMixin, CheckView):
         self.proved(form.phone)
 
     def proved(self, phone: Phone) -> None:
-        """Do what else the site wants after the user has proved ``phone``."""
+        """Do nothing more; a hook for sites after the user has proved ``phone``."""
 
 
 class ConfirmCodeView(AccountCodeView):
-    """Takes the code, and makes the number one of the user's."""
+    """Takes the code, and makes the number one of the user's numbers."""
 
     form_class: type[ProofForm] = ConfirmCodeForm
     start_form_class: type[StartForm] = ConfirmForm
@@ -86,7 +86,7 @@ class ConfirmCodeView(AccountCodeView):
 
 
 class ChangeView(ConfirmView):
-    """Asks for the number that is to replace the user's others, and calls it."""
+    """Asks for the number that will replace the user's other numbers, and calls it."""
 
     form_class = ChangeForm
     template_name = "django_flashcall/change.html"
@@ -94,14 +94,14 @@ class ChangeView(ConfirmView):
 
 
 class ChangeCodeView(AccountCodeView):
-    """Takes the code, and makes the number the user's only one."""
+    """Takes the code, and makes the number the user's only number."""
 
     form_class = ChangeCodeForm
     start_form_class = ChangeForm
     purpose = Purpose.CHANGE
     start_url_name = "django_flashcall:change"
     code_url_name = "django_flashcall:change_code"
-    #: Whether to log the user out everywhere else. Only possible for users without a password.
+    #: Whether to log the user out everywhere else. This only works for users without a password.
     ends_other_sessions = False
 
     def proved(self, phone: Phone) -> None:
@@ -131,7 +131,7 @@ class OwnNumberView(StartView):
 
 
 class ReauthenticateView(GuardedMixin, LoginRequiredMixin, OwnNumberView):
-    """Calls the user's own number, before something sensitive."""
+    """Calls the user's own number, before a sensitive action."""
 
     form_class = ReauthenticateForm
     template_name = "django_flashcall/reauthenticate.html"
@@ -157,7 +157,7 @@ class ReauthenticateCodeView(AccountCodeView):
 class SecondStepMixin:
     """Makes Django's ``LoginView`` call the user's number after the password; the first base class.
 
-    The user is not logged in before the second step. Users who have proved no number need none,
+    The user is not logged in before the second step. Users without a proved number need none,
     unless ``needs_second_step()`` says otherwise.
     """
 
@@ -192,13 +192,13 @@ class SecondStepView(PublicMixin, OwnNumberView):
     code_url_name = "django_flashcall:second_step_code"
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Redirect visitors who entered no password, or too long ago."""
+        """Redirect visitors who have not entered a password recently."""
         if sessions.held_user(request) is None:
             return self.start_over()
         return super().dispatch(request, *args, **kwargs)
 
     def start_over(self) -> HttpResponse:
-        """Redirect the visitor to where the password was asked for."""
+        """Redirect the visitor to the page that asked for the password."""
         page = sessions.password_page(self.request)
         next_url = self.get_redirect_url() or self.get_default_redirect_url()
         return redirect(page) if page else redirect_to_login(next_url)
@@ -212,5 +212,5 @@ class SecondStepCodeView(CodeView):
     purpose = Purpose.SECOND_STEP
     start_url_name = "django_flashcall:second_step"
     code_url_name = "django_flashcall:second_step_code"
-    # SECURITY: whoever only knows the password must not learn the number.
+    # SECURITY: an attacker who only knows the password must not learn the number.
     shows_number = False

@@ -1,7 +1,7 @@
 """Which user a number belongs to: confirm, change and prove a number, and release it.
 
-Each function uses an approved verification and changes the record in one transaction: once, or not
-at all. Logging in is in ``backends``.
+Each function that takes an approved verification uses it and changes the record in one transaction.
+Logging in is in ``backends``.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from .transactions import in_own_transaction
 
 T = TypeVar("T")
 
-CLAIMED = _("This number is listed in another account. Ask us to free it.")
+CLAIMED = _("This number is listed in another account. Contact us to have it removed there.")
 
 
 @sensitive_variables()
@@ -74,10 +74,10 @@ def prove_again(
 
 @sensitive_variables()
 def release_numbers(phones: PhoneQuerySet[Phone]) -> int:
-    """Detach these numbers from their users, as when a carrier reassigned them; return how many.
+    """Detach these numbers from their users, for example after reassignment; return how many.
 
     The users keep everything else. Their ``USER_PHONE_FIELD`` is ignored for these numbers until
-    somebody proves them.
+    a user proves them again.
     """
     # One transaction each. A transaction for all would wait for the rows of other transactions.
     one_by_one = (phones.filter(pk=pk) for pk in phones.order_by("pk").values_list("pk", flat=True))
@@ -167,7 +167,7 @@ def _claim(verification: Verification, *, user: AbstractBaseUser) -> Phone:
 
 
 def _is_proven_elsewhere(phone: Phone, *, user: AbstractBaseUser) -> bool:
-    """Return whether the site has proved the number for another user, not too long ago."""
+    """Return whether the site has proved the number for another user, recently enough."""
     if not get_settings().USER_PHONES_PROVEN or phone.verified_at or phone.lost_user:
         return False
     others = holders(phone.number).exclude(pk=user.pk)
@@ -194,9 +194,9 @@ def _refresh(user: AbstractBaseUser) -> None:
 
 
 def holders(number: str) -> QuerySet[Any]:
-    """Return the users with ``number`` in ``USER_PHONE_FIELD``, in the usual spellings.
+    """Return the users with ``number`` in ``USER_PHONE_FIELD``, in any of the usual formats.
 
-    The query uses the index of the field. ``flashcall_adopt`` reads all other spellings.
+    The query uses the index of the field. ``flashcall_adopt`` handles all other formats.
     """
     users, field = get_user_model()._default_manager.all(), get_settings().USER_PHONE_FIELD
     return users.filter(**{f"{field}__in": spellings(number)}) if field else users.none()

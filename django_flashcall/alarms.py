@@ -1,7 +1,7 @@
 """Alarms for operators: a signal, a log entry, and an email if the site wants one.
 
-An alarm is repeated only after some time, which is kept in Django's cache. If the cache fails or is
-not shared, an alarm is repeated more often, never less often.
+After an alarm, the same alarm does not sound for some time. Django's cache remembers this. If the
+cache fails or is not shared, alarms sound more often, never less often.
 """
 
 from __future__ import annotations
@@ -30,16 +30,18 @@ TEXTS: dict[str, str | Promise] = {
     Alarm.NOT_ENOUGH_MONEY: _("The provider places no calls: the account is out of money."),
     Alarm.AUTHORISATION_FAILED: _("The provider places no calls: the API key is not accepted."),
     Alarm.USER_DISABLED: _("The provider places no calls: the account is blocked."),
-    Alarm.ANI_PHONE_NOT_VALID: _("The number to call from is not registered at the provider."),
-    Alarm.PRICE: _("A call by %(channel)s cost %(price)s; the price list expects %(expected)s."),
+    Alarm.ANI_PHONE_NOT_VALID: _("The calling number is not registered with the provider."),
+    Alarm.PRICE: _(
+        "An attempt by %(channel)s cost %(price)s; the expected price was %(expected)s."
+    ),
     Alarm.NO_PRICE: _(
         "The price list has no price for the channel %(channel)s. DAILY_SPEND is set, so the "
         "channel is not used. Add a price."
     ),
-    Alarm.SPENDING: _("Today's calls have used %(percent)d %% of DAILY_SPEND."),
+    Alarm.SPENDING: _("Today's calls have used %(percent)d%% of DAILY_SPEND."),
     Alarm.CONVERSION: _(
-        "%(hour)d %% of the %(count)d verifications in the last hour were approved; in the last "
-        "week it was %(week)d %%."
+        "Only %(hour)d%% of the %(count)d verifications in the last hour were approved, compared "
+        "with %(week)d%% in the last week."
     ),
     Alarm.ONE_ADDRESS: _(
         "All visitors seem to come from one private address, so per-address limits apply to all "
@@ -49,10 +51,10 @@ TEXTS: dict[str, str | Promise] = {
 
 
 def sound(alarm: str, *, every: timedelta = HOUR, about: str = "", **params: Any) -> None:
-    """Alert the operator, unless the alarm ``about`` the same sounded within ``every``."""
+    """Alert the operator, unless the same ``alarm`` and ``about`` sounded within ``every``."""
     if not _is_first(f"flashcall.alarm.{alarm}.{about}", every=every):
         return
-    with translation.override(get_language()):  # the operator's, not the visitor's
+    with translation.override(get_language()):  # the operator's language
         message = str(TEXTS[alarm] % params if params else TEXTS[alarm])
         subject = str(_("Phone login"))
     logger.error("alarm=%s %s", alarm, message)
@@ -77,7 +79,7 @@ def _sounded_elsewhere(key: str, *, every: timedelta) -> bool:
     """Return whether another process has sounded this alarm; if not, claim it for this one."""
     try:
         is_new = cache.add(key, True, timeout=every.total_seconds())
-        # Some caches return false on failure. Only a key that can be read was there.
+        # Some caches return false on failure, so the key must also be readable.
         return not is_new and cache.get(key) is not None
     except Exception:
         return False  # each cache has its own errors
@@ -87,5 +89,5 @@ def _mail(subject: str, message: str) -> None:
     try:
         mail_managers(subject, message)
     except Exception as error:
-        # The visitor can go on if the mail server is down.
+        # A mail server that is down must not stop the visitor.
         logger.error("alarm not mailed: %s", type(error).__name__)

@@ -27,7 +27,7 @@ from .transactions import in_own_transaction
 
 logger = logging.getLogger(__name__)
 
-#: Letters and digits that are not mistaken for each other.
+#: Letters and digits that are hard to confuse with each other.
 USERNAME_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 
 REFUSALS = {
@@ -44,18 +44,18 @@ REFUSALS = {
 class PhoneBackend(ModelBackend):
     """Logs in the user of a verified number.
 
-    It only accepts ``verification``, so beside other backends no password is hashed twice. As the
-    only backend it still provides Django's permissions. A site overrides ``find_user()``,
+    It only accepts ``verification``, so with other backends no password is hashed twice. It can be
+    the only backend, since it provides Django's permissions. A site can override ``find_user()``,
     ``create_user()``, ``new_user()``, ``make_username()``, ``may_log_in()`` and
     ``has_second_proof()`` in a subclass. They get verified numbers in E.164. With ``SIGN_UP`` off,
-    ``find_user()`` is also called before a call.
+    ``find_user()`` also runs before a call.
     """
 
     @sensitive_variables()
     def authenticate(  # type: ignore[override]
         self, request: HttpRequest | None, verification: Verification | None = None
     ) -> AbstractBaseUser | None:
-        """Use ``verification`` and return the user of its number, a new one if ``SIGN_UP`` is on.
+        """Use ``verification``; return the user of its number, or a new one if ``SIGN_UP`` is on.
 
         If ``None`` is returned, ``verification.refusal`` says why.
         """
@@ -96,8 +96,8 @@ class PhoneBackend(ModelBackend):
         try:
             return self._sign_up(number)
         except IntegrityError:
-            # Another page of the site has created the user, or an existing user has the number in
-            # a unique field. Anything else is an error in the site and must be seen.
+            # Another request has created the user, or an existing user has the number in
+            # a unique field. Anything else is a bug in the site and is raised.
             if self.find_user(number) is None and not holders(number):
                 raise
             return None
@@ -114,28 +114,28 @@ class PhoneBackend(ModelBackend):
         return user
 
     def make_username(self, number: str) -> str:
-        """Return a username for a new user; if usernames are email addresses, one without mailbox.
+        """Return a username for a new user, in the form of an email address if the field is one.
 
         It is not the number, which somebody may have registered as a username.
         """
         name = f"phone-{get_random_string(12, USERNAME_ALPHABET)}"
         user_model = get_user_model()
         field = user_model._meta.get_field(user_model.USERNAME_FIELD)
-        # RFC 2606 reserves .invalid, so no mail can be delivered.
+        # RFC 2606 reserves .invalid, so no mail can be delivered to this address.
         return f"{name}@phone.invalid" if isinstance(field, EmailField) else name
 
     def has_second_proof(self, request: HttpRequest | None, user: AbstractBaseUser) -> bool:
-        """Return whether ``request`` proves by other means than the number that it is ``user``.
+        """Return whether ``request`` proves, by other means than the number, that it is ``user``.
 
-        Called if the number alone is not enough: its user never proved it, or not within
-        ``MAX_DORMANCY``. A site returns true after it has asked for a password or sent an email.
-        From then on the number belongs to the user.
+        This is called if the number alone is not enough, because its user has never proved it, or
+        not within ``MAX_DORMANCY``. A site returns true after it has asked for a password or sent
+        an email. From then on the number belongs to the user.
         """
         return False
 
     @in_own_transaction(Phone)
     def prove_again(self, phone_id: int, *, user: AbstractBaseUser) -> bool:
-        """Record that ``user`` proved a number again that they had proved recently enough."""
+        """Record a new proof of the number; return whether ``user`` had a recent enough one."""
         now, dormancy = timezone.now(), get_settings().MAX_DORMANCY
         since = now - dormancy if dormancy else None
         return Phone.objects.filter(pk=phone_id).prove_again(user=user, now=now, since=since)
@@ -146,7 +146,7 @@ class PhoneBackend(ModelBackend):
         return Phone.objects.filter(pk=phone_id).bind(user=user, now=timezone.now())
 
     def _is_guarded(self, user: AbstractBaseUser) -> bool:
-        # SECURITY: four digits must not open the admin.
+        # SECURITY: four digits must not give access to the admin.
         is_staff = getattr(user, "is_staff", False) or getattr(user, "is_superuser", False)
         return is_staff and not get_settings().ALLOW_STAFF
 
@@ -185,8 +185,8 @@ class PhoneBackend(ModelBackend):
         self, verification: Verification, *, user: AbstractBaseUser, request: HttpRequest | None
     ) -> None:
         # SECURITY: an attacker can enter the number of another person into an account of their own
-        # and wait for that person to log in. Nor must the new owner of an old number get the
-        # account of the previous owner.
+        # and wait for that person to log in. The new owner of an old number must not get the
+        # account of the previous owner either.
         phone = Phone.objects.get(pk=verification.phone_id)
         was_proven = phone.user_id == user.pk and phone.verified_at is not None
         is_proven_elsewhere = not was_proven and get_settings().USER_PHONES_PROVEN

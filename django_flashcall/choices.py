@@ -20,7 +20,7 @@ class Purpose(TextChoices):
     LOGIN = "login", _("login")
     CONFIRM = "confirm", _("number confirmation")
     CHANGE = "change", _("number change")
-    REAUTHENTICATE = "reauthenticate", _("repeated proof")
+    REAUTHENTICATE = "reauthenticate", _("reauthentication")
     SECOND_STEP = "second_step", _("second step of a login")
 
 
@@ -56,7 +56,7 @@ class ErrorCode(TextChoices):
     AUTHORISATION_FAILED = "authorisation_failed", _("the API key is not accepted")
     USER_DISABLED = "user_disabled", _("the account is blocked")
     NUMBER_IS_EMPTY = "number_is_empty", _("the number is missing or malformed")
-    NUMBER_NOT_VALID = "number_not_valid", _("the number leads nowhere")
+    NUMBER_NOT_VALID = "number_not_valid", _("the number does not exist")
     NUMBER_NOT_PERMITTED = "number_not_permitted", _("calls to this destination are forbidden")
     NOT_ENOUGH_MONEY = "not_enough_money", _("the account is out of money")
     ANI_PHONE_NOT_VALID = "ani_phone_not_valid", _("the calling number is not registered")
@@ -87,7 +87,7 @@ class Verdict(TextChoices):
     CHALLENGE = "challenge"
 
 
-#: The visitor can correct these with another number. The others are for the operator.
+#: The visitor can solve these by entering another number. The others are for the operator.
 NUMBER_ERRORS = frozenset(
     {
         ErrorCode.NUMBER_IS_EMPTY,

@@ -1,4 +1,4 @@
-"""Days and times as people on the site see them, with and without ``USE_TZ``."""
+"""Days and times as visitors and operators see them, with and without ``USE_TZ``."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ MONTH = timedelta(days=30)
 
 
 def day_of(moment: datetime) -> datetime:
-    """Return the midnight that began the day of ``moment`` in the default time zone."""
+    """Return the start of the day of ``moment`` in the default time zone."""
     local = _local(moment, zone=timezone.get_default_timezone())
     return local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
 
 
 def hour_of(moment: datetime) -> datetime:
-    """Return the full hour in which ``moment`` lies."""
+    """Return the start of the hour of ``moment``."""
     return moment.replace(minute=0, second=0, microsecond=0)
 
 
 def clock_time(moment: datetime) -> str:
-    """Return ``moment`` on the visitor's clock, rounded up to whole minutes."""
+    """Format ``moment`` in the visitor's time zone, rounded up to whole minutes."""
     local = _local(
         moment + timedelta(minutes=1) - timedelta.resolution, zone=timezone.get_current_timezone()
     )
@@ -35,7 +35,7 @@ def clock_time(moment: datetime) -> str:
 
 
 def end_time(moment: datetime) -> str:
-    """Return ``moment`` on the visitor's clock, rounded down to whole minutes."""
+    """Format ``moment`` in the visitor's time zone, rounded down to whole minutes."""
     return clock_time(moment - timedelta(minutes=1) + timedelta.resolution)
 
 

@@ -1,4 +1,4 @@
-"""Codes: draw them, read what people type, store them as keyed digests. No models here."""
+"""Generate codes, read what people type, and make keyed digests. No models here."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def is_code(value: object, *, length: int) -> bool:
 def read_code(text: str, *, lengths: Collection[int]) -> list[str]:
     """Read ``text`` as a code of one of the ``lengths``, or as the whole calling number.
 
-    Returns the codes that it can mean: the code itself, or the end of the number for each length.
+    Returns the possible codes: the code itself, or the end of the number for each length.
     Raises ``CodeMalformed``, which costs no check.
     """
     digits = SEPARATORS.sub("", plain(text))
@@ -57,7 +57,7 @@ def read_code(text: str, *, lengths: Collection[int]) -> list[str]:
 def make_digest(code: str, *, number: str, key: UUID) -> str:
     """Return the digest that is stored for ``code``: 64 hexadecimal digits.
 
-    It is bound to the number and the verification, so a copied digest is of no use elsewhere.
+    It is bound to the number and the verification, so a copied digest is useless elsewhere.
     """
     return _digest(code, number=number, key=key, secret=get_secrets()[0])
 
@@ -65,8 +65,8 @@ def make_digest(code: str, *, number: str, key: UUID) -> str:
 def matches(codes: Iterable[str], digests: Iterable[str], *, number: str, key: UUID) -> bool:
     """Return, in constant time, whether one of ``codes`` has one of ``digests``.
 
-    Digests made with ``SECRET_KEY_FALLBACKS`` are accepted, so a change of the key does not
-    invalidate the codes of running calls.
+    Digests made with ``SECRET_KEY_FALLBACKS`` are accepted, so changing the key does not
+    invalidate codes that are still valid.
     """
     made = [
         _digest(code, number=number, key=key, secret=secret)
@@ -79,7 +79,7 @@ def matches(codes: Iterable[str], digests: Iterable[str], *, number: str, key: U
 
 
 def _digest(code: str, *, number: str, key: UUID, secret: str | bytes) -> str:
-    # SECURITY: keyed, since 10,000 plain hashes are reversed in no time.
+    # SECURITY: keyed, since a plain hash is quickly reversed by hashing all 10,000 codes.
     return salted_hmac(
         "django_flashcall.codes", f"{key}:{number}:{code}", secret=secret, algorithm="sha256"
     ).hexdigest()

@@ -1,7 +1,7 @@
 """Settings: the dict ``FLASHCALL``, read at each use so that it can be overridden.
 
 Other modules of this package read ``django.conf.settings`` only for ``AUTH_USER_MODEL``, in system
-checks, and in ``testing``. The simulator is an app of its own.
+checks, and in ``testing``. The simulator is a separate app.
 """
 
 from __future__ import annotations
@@ -97,12 +97,12 @@ def get_before_call() -> Callable[[Any], str] | None:
 
 
 def get_secrets() -> list[str | bytes]:
-    """Return the secret keys of digests, the current one first."""
+    """Return the secret keys for digests, the current one first."""
     return [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
 
 
 def get_address(request: HttpRequest) -> str:
-    """Return the client address as ``RATELIMIT_IP_META_KEY`` of django-ratelimit says.
+    """Return the client address, according to django-ratelimit's ``RATELIMIT_IP_META_KEY``.
 
     That setting is a key of ``request.META``, a callable, or the dotted path of one. The default is
     ``REMOTE_ADDR``. Returns an empty string if there is no address.
@@ -124,7 +124,7 @@ def get_language() -> str:
 
 
 def get_cookie_options() -> dict[str, Any]:
-    """Return the path, domain and security of the session cookie, for cookies of our own."""
+    """Return the path, domain and secure flag of the session cookie, for our own cookies."""
     return {
         "path": settings.SESSION_COOKIE_PATH,
         "domain": settings.SESSION_COOKIE_DOMAIN,

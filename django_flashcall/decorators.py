@@ -21,14 +21,14 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 
 from .visitors import sessions
 
-View = Callable[..., Any]  # for an async view, of what it awaits
+View = Callable[..., Any]  # returns a response, or a coroutine if the view is async
 
 
 def phone_required(*, max_age: timedelta | None = None) -> Callable[[View], View]:
     """Decorate a view so that it requires a login and a proof of a number in this session.
 
-    With ``max_age``, the proof must be younger than that. Other visitors are redirected to prove
-    their number, and come back afterwards.
+    With ``max_age``, the proof must be more recent than that. Other visitors are redirected to
+    prove their number, and return afterwards.
     """
 
     def decorate(view: View) -> View:
@@ -73,7 +73,7 @@ class NonAtomicMixin:
 
 
 class PrivateResponse(TemplateResponse):
-    """A page whose context, which may hold a number, is hidden from error reports."""
+    """A page whose context, which may contain a number, is hidden from error reports."""
 
     @sensitive_variables()
     def render(self) -> Any:
@@ -84,7 +84,7 @@ class PrivateResponse(TemplateResponse):
 class GuardedMixin(NonAtomicMixin):
     """Guards a page of this package. The guards still work if ``dispatch()`` is overridden.
 
-    The page requires a CSRF token and is never cached. It is not in the transaction of
+    The page requires a CSRF token and is never cached. It is excluded from
     ``ATOMIC_REQUESTS``. Numbers and codes are hidden from error reports.
     """
 

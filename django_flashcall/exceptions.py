@@ -2,14 +2,14 @@
 
 ::
 
-    FlashCallError              message, code, params: the triple of Django's ValidationError
+    FlashCallError              message, code, params: as in Django's ValidationError
      ├── NumberRefused          the text is not a number, or the number may not be called
      ├── StartRefused           no call is placed; ``retry_at`` is when to try again, if ever
      │    ├── CooldownActive
      │    ├── NumberBlocked
      │    ├── RateExceeded
      │    ├── QuotaExceeded      quota of the number: calls, SMS, wrong codes
-     │    │    └── ChannelCooling  the provider takes calls by this channel for spam
+     │    │    └── ChannelCooling  the provider treats calls by this channel as spam
      │    ├── LimitReached       limit of the site
      │    │    └── BlockLimitReached  limit of a block of numbers
      │    ├── CallDenied         by ``BEFORE_CALL``
@@ -23,13 +23,13 @@
      ├── CodeRefused            the code is not accepted
      │    ├── CodeMalformed     it is not a code; this costs no check
      │    ├── CodeUnknown       the right code is not known; this costs no check
-     │    ├── WrongCode         it does not match; ``checks_left`` is what remains
+     │    ├── WrongCode         it does not match; ``checks_left`` is how many are left
      │    └── VerificationEnded the verification has expired or was used up
      └── ProviderError          raised by providers; services record it and do not raise it
           ├── ProviderRefused   the provider refused; ``error_code`` says why
           ├── NotSent           nothing was sent
-          └── OutcomeUnknown    the call may have been placed and billed: never repeated
-    TransactionOpen             an error in the calling code, deliberately outside the tree
+          └── OutcomeUnknown    the call may have been placed and billed; it is never repeated
+    TransactionOpen             a bug in the calling code, deliberately not a FlashCallError
 
 No message contains a full number, a code or a key.
 """
@@ -54,7 +54,7 @@ class FlashCallError(Exception):
     ``message`` is shown to the visitor and translated lazily. ``code`` is for programs.
     """
 
-    message: str | Promise = _("This did not work. Try again later.")
+    message: str | Promise = _("Something went wrong. Try again later.")
     code = "flashcall"
 
     def __init__(
@@ -70,7 +70,7 @@ class FlashCallError(Exception):
         super().__init__(self.message, self.code, self.params)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # A queue may pickle it.
+        # A task queue may pickle the exception.
         return type(self).__new__, (type(self),), self.__dict__
 
     def __str__(self) -> str:
@@ -128,55 +128,55 @@ class QuotaExceeded(StartRefused):
 
 
 class ChannelCooling(QuotaExceeded):
-    """The provider takes calls to this number for spam. The channel is not used for a day."""
+    """The provider treats calls to this number as spam. The channel is not used for a day."""
 
-    message = _("This way of getting the code does not work for this number. Choose another one.")
+    message = _("This way of getting the code does not work for this number. Choose another way.")
     code = "cooling"
 
 
 class CallDenied(StartRefused):
-    """The hook of the site denies this call."""
+    """The site's hook denies this call."""
 
     message = _("We cannot call this number. Use another one.")
     code = "denied"
 
 
 class ChallengeRequired(StartRefused):
-    """The hook of the site requires the visitor to confirm that they are human."""
+    """The site's hook requires the visitor to confirm that they are human."""
 
     message = _("Please confirm that you are human first.")
     code = "challenge"
 
 
 class LimitReached(StartRefused):
-    """The site has reached its limit of calls or of money."""
+    """The site has reached its limit on calls or spending."""
 
     message = _("Too many calls are being requested right now. Try again after %(time)s.")
     code = "limit"
 
 
 class BlockLimitReached(LimitReached):
-    """The numbers of one block, which differ in the last digits only, had too many calls."""
+    """A block of numbers, which differ only in the last digits, had too many calls."""
 
 
 class ProviderBusy(StartRefused):
     """Too many calls are being placed at once, or the provider does not answer."""
 
-    message = _("We cannot call anybody at the moment. Try again after %(time)s.")
+    message = _("We cannot place calls at the moment. Try again after %(time)s.")
     code = "busy"
 
 
 class ChannelUnavailable(StartRefused):
     """This channel is switched off, or not possible for this verification."""
 
-    message = _("This way of getting the code is not available now. Choose another one.")
+    message = _("This way of getting the code is not available right now. Choose another way.")
     code = "channel"
 
 
 class AttemptsExhausted(StartRefused):
     """The verification has no attempts left, or ends too soon for another one."""
 
-    message = _("No more calls are possible here. Start again.")
+    message = _("No more calls are possible for this request. Start again.")
     code = "attempts"
 
 
@@ -191,8 +191,8 @@ class LoginRefused(FlashCallError):
     """The number is verified but does not log in.
 
     ``code`` says why: ``no_user``, ``inactive``, ``staff``, ``duplicate`` (several users have the
-    number), ``unproven`` (its user never proved it) or ``dormant`` (not for a long time). ``user``
-    is the user who would have been logged in, if there is one.
+    number), ``unproven`` (its user never proved it) or ``dormant`` (not within ``MAX_DORMANCY``).
+    ``user`` is the user who would have been logged in, if there is one.
     """
 
     message = _("You cannot log in with this number. Log in another way.")
@@ -230,7 +230,7 @@ class CodeMalformed(CodeRefused):
 class CodeUnknown(CodeRefused):
     """The right code is not known, or not known yet. This costs no check."""
 
-    message = _("We do not know the code of this call yet. Wait a moment, or ask for a new call.")
+    message = _("We do not know the code for this call yet. Wait a moment, or ask for a new call.")
     code = "code_unknown"
 
 

@@ -68,7 +68,7 @@ class CodeField(forms.CharField):
     """A code, or the whole calling number, with the spaces that people paste."""
 
     default_error_messages = {"required": _("Enter the digits.")}
-    # Without a pattern: ``codes.read_code()`` validates, and says more than a browser does.
+    # Without a pattern: ``codes.read_code()`` validates, with better messages than a browser's.
     widget = CodeInput(attrs={"inputmode": "numeric", "autocomplete": "one-time-code"})
 
     def __init__(self, *, max_length: int = 64, **kwargs: Any) -> None:
@@ -78,7 +78,7 @@ class CodeField(forms.CharField):
 class StartForm(forms.Form):
     """Base of the forms that call a number. After validation, ``verification`` is set.
 
-    ``key`` makes one click one call: the same form sent twice gives the same verification.
+    ``key`` prevents a second call: the same form sent twice gives the same verification.
     ``next_url`` is the URL to visit afterwards, by default the ``next`` of the request if it is on
     this site.
     """
@@ -112,7 +112,7 @@ class StartForm(forms.Form):
         """Return the number, in E.164, that the ``cleaned`` data asks for."""
         raise NotImplementedError
 
-    # SECURITY: Django's own frames of the validation hold the number, so they are hidden from error
+    # SECURITY: Django's own stack frames contain the number, so they are hidden from error
     # reports as well.
     @sensitive_variables()
     def full_clean(self) -> None:
@@ -120,7 +120,7 @@ class StartForm(forms.Form):
         super().full_clean()
 
     def clean(self) -> dict[str, Any]:
-        """Call the number, unless this browser has a pending verification of it."""
+        """Call the number, unless this browser has a pending verification for it."""
         cleaned = super().clean() or self.cleaned_data
         if "key" in self.errors:
             self._renew_key()
@@ -148,7 +148,7 @@ class StartForm(forms.Form):
     def _start(self, number: str, key: UUID | None) -> Verification:
         enforce_rate(self.request, action="start")
         # SECURITY: the URL of the next page contains the verification's key. It must not reveal the
-        # key of the form, with which another browser could take over the verification.
+        # key of the form, which another browser could use to take over the verification.
         key = uuid5(key, "verification") if key else None
         return services.start_verification(
             number, purpose=self.purpose, visitor=self.visitor(), key=key
@@ -213,7 +213,7 @@ class CodeForm(forms.Form):
         self.verification = verification
         self.user: AbstractBaseUser | None = None
 
-    # SECURITY: Django's own frames of the validation hold the code, so they are hidden from error
+    # SECURITY: Django's own stack frames contain the code, so they are hidden from error
     # reports as well.
     @sensitive_variables()
     def full_clean(self) -> None:
@@ -249,7 +249,7 @@ class CodeForm(forms.Form):
         """Do what the code was requested for: find the user who may be logged in."""
         if self.verification.purpose != Purpose.LOGIN:
             return
-        # SECURITY: the code itself is never passed to authenticate(), whose signal would show it.
+        # SECURITY: the code itself is never passed to authenticate(), whose signal would reveal it.
         self.user = authenticate(self.request, verification=self.verification)
         if self.user is None:
             raise self.verification.refusal or LoginRefused()

@@ -64,7 +64,7 @@ class Phone(models.Model):
     class Meta:
         verbose_name = _("phone number")
         verbose_name_plural = _("phone numbers")
-        permissions = [("view_full_number", _("Can see phone numbers in full"))]
+        permissions = [("view_full_number", _("Can view phone numbers in full"))]
         constraints = [
             models.CheckConstraint(condition=~Q(number=""), name="flashcall_phone_has_number"),
         ]
@@ -103,7 +103,7 @@ class Verification(models.Model):
     phone = models.ForeignKey(
         Phone,
         on_delete=models.CASCADE,
-        db_index=False,  # the index (phone, created_at) serves it
+        db_index=False,  # covered by the index (phone, created_at)
         related_name="verifications",
         verbose_name=_("number"),
     )
@@ -116,15 +116,15 @@ class Verification(models.Model):
     )
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
-        on_delete=models.SET_NULL,  # what was billed stays on the record
+        on_delete=models.SET_NULL,  # billed calls stay recorded
         null=True,
         blank=True,
         related_name="+",
-        verbose_name=_("asked by"),
-        help_text=_("The user who asked for the call, if they were logged in."),
+        verbose_name=_("requested by"),
+        help_text=_("The user who requested the call, if they were logged in."),
     )
     is_trusted = models.BooleanField(_("trusted browser"), default=False, editable=False)
-    address = models.GenericIPAddressField(_("asked from"), null=True, blank=True)
+    address = models.GenericIPAddressField(_("requested from"), null=True, blank=True)
     checks = models.PositiveSmallIntegerField(_("checks"), default=0)
     max_checks = models.PositiveSmallIntegerField(_("checks allowed"))
     attempt_count = models.PositiveSmallIntegerField(_("attempts"), default=0)
@@ -139,7 +139,7 @@ class Verification(models.Model):
     approved_at = models.DateTimeField(_("approved at"), null=True, blank=True)
     consumed_at = models.DateTimeField(_("used at"), null=True, blank=True)
 
-    #: Why a right code did not log in. It is set on this object only and not stored.
+    #: Why a right code did not log in. It is only set on this object, and is not stored.
     refusal: LoginRefused | None = None
 
     objects = querysets.VerificationQuerySet.as_manager()
@@ -208,7 +208,7 @@ class Verification(models.Model):
 class VerificationAttempt(models.Model):
     """One call or SMS requested from the provider, and what it cost.
 
-    Only ``code_digest`` is stored of the code. Without a digest no code is accepted.
+    The code itself is not stored, only ``code_digest``. Without a digest no code is accepted.
     """
 
     verification = models.ForeignKey(
@@ -223,7 +223,7 @@ class VerificationAttempt(models.Model):
     )
     code_digest = models.CharField(max_length=64, blank=True, editable=False)
     code_length = models.PositiveSmallIntegerField(_("digits"))
-    call_id = models.CharField(_("call that the SMS names"), max_length=64, blank=True)
+    call_id = models.CharField(_("call whose code is repeated"), max_length=64, blank=True)
     provider_id = models.CharField(_("provider's id"), max_length=64, blank=True)
     error_code = models.CharField(_("reason"), max_length=64, blank=True)
     reserved = models.DecimalField(
@@ -240,7 +240,7 @@ class VerificationAttempt(models.Model):
         blank=True,
         help_text=_("What the provider billed."),
     )
-    created_at = models.DateTimeField(_("asked at"), editable=False)
+    created_at = models.DateTimeField(_("requested at"), editable=False)
     expires_at = models.DateTimeField(_("code expires at"))
     sent_at = models.DateTimeField(_("sent at"), null=True, blank=True)
     answered_at = models.DateTimeField(_("answered at"), null=True, blank=True)
@@ -299,13 +299,13 @@ class VerificationAttempt(models.Model):
 
     @property
     def is_about_the_number(self) -> bool:
-        """Whether the number itself may be wrong."""
+        """Whether the number itself may be the problem."""
         is_held = self.error_code == ErrorCode.NUMBER_IN_SPAM_LIST
         return self.error_code in NUMBER_ERRORS and not is_held
 
     @property
     def reason(self) -> str:
-        """The error in words; an unlisted error code as the provider sent it."""
+        """The error in words; an unknown error code is returned as the provider sent it."""
         if self.error_code in ErrorCode.values:
             return str(ErrorCode(self.error_code).label)
         return self.error_code

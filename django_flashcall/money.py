@@ -26,11 +26,11 @@ NOTHING = Decimal(0)
 #: Sums up to 99,999,999.9999 in ``FLASHCALL["CURRENCY"]``.
 MONEY: dict[str, Any] = {"max_digits": 12, "decimal_places": 4}
 
-#: Sums that are claimed are integers of this unit. SQLite stores decimals as binary floats, which
-#: would refuse the tenth 0.35 of a cap of 3.50.
+#: Sums that are claimed are integers of this unit. SQLite stores decimals as binary floats, so
+#: a cap of 3.50 would refuse the tenth call of 0.35.
 UNIT = Decimal("0.0001")
 
-#: A price above the list is expected again for this long.
+#: A billed price above the listed one is expected again for this long.
 BILL_LIFETIME = DAY
 
 
@@ -81,16 +81,16 @@ class Price(models.Model):
         max_length=16,
         choices=Channel,
         blank=True,
-        help_text=_("Empty: every channel."),
+        help_text=_("Leave empty for every channel."),
     )
     prefix = models.CharField(
         _("prefix"),
         max_length=15,
         blank=True,
         validators=[
-            RegexValidator(r"^\+[0-9]+\Z", _("A prefix is a + and digits, for instance +7999."))
+            RegexValidator(r"^\+[0-9]+\Z", _("A prefix is a + and digits, such as +7999."))
         ],
-        help_text=_("The beginning of the number, for instance +7999. Empty: every number."),
+        help_text=_("The beginning of the number, such as +7999. Leave empty for every number."),
     )
     amount = models.DecimalField(
         _("amount"),
@@ -98,14 +98,14 @@ class Price(models.Model):
         null=True,
         blank=True,
         validators=[MinValueValidator(Decimal(0))],
-        help_text=_("Empty: a shorter prefix gives the amount."),
+        help_text=_("Leave empty to use the amount of a shorter prefix."),
     )
     billed = models.DecimalField(
         _("billed"),
         **MONEY,
         null=True,
         editable=False,
-        help_text=_("The last price above the amount that the provider billed."),
+        help_text=_("The last price that the provider billed above the amount."),
     )
     billed_at = models.DateTimeField(_("billed at"), null=True, editable=False)
     allowed = models.BooleanField(_("allowed"), default=True)

@@ -1,4 +1,4 @@
-"""Phone numbers: parse, validate, display and mask them. No database access here."""
+"""Phone numbers: parse, validate, display and mask them, without database access."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ INTERNATIONAL = PhoneNumberFormat.INTERNATIONAL
 NATIONAL = PhoneNumberFormat.NATIONAL
 
 MALFORMED = _("This is not a phone number. Check the digits. Example: %(example)s.")
-LETTERS = _("A phone number has no letters and no extension. Example: %(example)s.")
-AMBIGUOUS = _("Begin with + and the country code. Example: %(example)s.")
-FOREIGN = _("We do not call numbers of this country, only numbers like %(example)s.")
-NOT_MOBILE = _("We call mobile numbers only, like %(example)s.")
+LETTERS = _("Enter the number without letters or an extension. Example: %(example)s.")
+AMBIGUOUS = _("Start with + and the country code. Example: %(example)s.")
+FOREIGN = _("We do not call numbers in this country, only numbers like %(example)s.")
+NOT_MOBILE = _("We only call mobile numbers, like %(example)s.")
 OTHER_KIND = _("We do not call numbers of this kind, only numbers like %(example)s.")
 
-#: At most this many examples are put into one sentence.
+#: At most this many examples are listed in one sentence.
 MAX_EXAMPLES = 3
 
 SUPPORTED_REGIONS = frozenset(phonenumbers.SUPPORTED_REGIONS)
@@ -66,7 +66,7 @@ def display(number: str) -> str:
 
 
 def display_masked(number: str) -> str:
-    """Return an E.164 ``number`` as people write it, mostly hidden: ``+7 ••• •••-••-67``."""
+    """Return an E.164 ``number`` with most digits hidden, as in ``+7 ••• •••-••-67``."""
     country, _space, rest = display(number).partition(" ")
     return f"{country} {re.sub(DIGIT, '•', rest[:-2])}{rest[-2:]}"
 
@@ -77,7 +77,7 @@ def mask(number: str) -> str:
 
 
 def spellings(number: str) -> list[str]:
-    """Return the usual formats of an E.164 ``number`` that this site reads as no other number.
+    """Return the usual formats of an E.164 ``number``, unless the site reads them differently.
 
     With the country code, the trunk prefix or neither; with and without brackets; separated by
     spaces, hyphens, both or nothing.
@@ -110,7 +110,7 @@ def region_of(number: str) -> str:
 
 
 def type_of(number: str) -> str:
-    """Return which of the ``NUMBER_TYPES`` an E.164 ``number`` has."""
+    """Return the type of an E.164 ``number``, one of ``NUMBER_TYPES``."""
     kind = phonenumbers.number_type(phonenumbers.parse(number))
     return next(name for name, value in NUMBER_TYPES.items() if value == kind)
 
@@ -123,7 +123,7 @@ def example_number() -> str:
 def example_numbers() -> str:
     """Return unassigned numbers of the first allowed regions, separated by commas.
 
-    They do not wrap, and read from left to right in any text.
+    The numbers do not wrap, and are shown from left to right in any language.
     """
     regions = get_settings().REGIONS
     examples = filter(None, map(_example, regions[:MAX_EXAMPLES]))

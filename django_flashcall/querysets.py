@@ -1,7 +1,7 @@
 """State changes, each a conditional UPDATE whose row count decides.
 
 ``update()`` returns the number of matched rows on every database that Django supports. That number
-is the answer. Nothing is read before the UPDATE or again after it.
+is the answer. Nothing is read before or after the UPDATE.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ M = TypeVar("M", bound=Model)
 #: No verification lives longer than this. A system check refuses other settings.
 MAX_VERIFICATION_LIFETIME = timedelta(minutes=10)
 
-#: Limits look back thirty days, and a little more for what began earlier.
+#: Limits look back thirty days, and a little further for verifications that began earlier.
 MIN_KEEP = timedelta(days=31)
 
 #: An approval must be used within this time.
@@ -55,7 +55,7 @@ class PhoneQuerySet(QuerySet[M]):
         return bool(self.filter(rested, blocked_at=None).update(last_attempt_at=now))
 
     def claim_sign_up(self, *, now: datetime) -> bool:
-        """Claim the creation of this number's user. The row stays locked in the transaction."""
+        """Claim the creation of this number's user; lock the row until the transaction ends."""
         fresh = {"verified_at": now, "released_at": None, "trusted_since": now}
         return bool(self.filter(user=None).update(**fresh))
 
@@ -132,8 +132,11 @@ def _is_unreferenced_by(relation: Any) -> Q:
 
 
 def _owned(user: Any, *, now: datetime) -> dict[str, Any]:
-    """Return what is written when ``user`` proved a number. Another user's browsers lose trust."""
-    # Assigned first: MariaDB would compare with the user that the same UPDATE has already written.
+    """Return the fields to write when ``user`` has proved a number.
+
+    If it had another user, the browsers that were trusted are revoked.
+    """
+    # Assigned first: MariaDB would compare with the user that the same UPDATE has just written.
     trusted = Case(When(user=user, then=F("trusted_since")), default=Value(now))
     return {"trusted_since": trusted, "user": user, "verified_at": now, "released_at": None}
 
@@ -142,13 +145,13 @@ class VerificationQuerySet(QuerySet[M]):
     """Verifications."""
 
     def open(self, *, now: datetime) -> VerificationQuerySet[M]:
-        """Filter those that a right code would still approve."""
+        """Filter verifications that a right code would still approve."""
         return self.filter(
             status=VerificationStatus.PENDING, expires_at__gt=now, checks__lt=F("max_checks")
         )
 
     def claim_attempt(self, *, now: datetime, time_left: timedelta) -> bool:
-        """Claim one attempt; return whether one is left, and enough time to use it."""
+        """Claim one attempt; return whether one was left, with enough time to use it."""
         return bool(
             self.open(now=now + time_left)
             .filter(attempt_count__lt=F("max_attempts"))
@@ -161,7 +164,7 @@ class VerificationQuerySet(QuerySet[M]):
         return bool(self.open(now=now).update(checks=F("checks") + 1))
 
     def approve(self, *, now: datetime) -> bool:
-        """Approve, if still pending and not expired."""
+        """Approve the verification, if it is still pending and has not expired."""
         return bool(
             self.filter(status=VerificationStatus.PENDING, expires_at__gt=now).update(
                 status=VerificationStatus.APPROVED, approved_at=now
@@ -181,11 +184,12 @@ class VerificationQuerySet(QuerySet[M]):
         )
 
     def failing(self, *, now: datetime, since: datetime) -> QuerySet[M, dict[str, Any]]:
-        """Return the start of each that counts after ``since``, and how many wrong codes it counts.
+        """Return when verifications began that count after ``since``, and their wrong codes.
 
-        A live verification counts all checks that it was granted, an approved one all but one.
+        A live verification counts every check that it was granted, an approved one all used checks
+        but one.
         """
-        # Codes are typed until a verification ends, so those that began earlier count as well.
+        # Codes can be entered until a verification ends, so earlier verifications count as well.
         recent = self.filter(created_at__gt=since - MAX_VERIFICATION_LIFETIME).order_by(
             "created_at"
         )
@@ -199,12 +203,12 @@ class VerificationQuerySet(QuerySet[M]):
         )
 
     def cancel(self) -> bool:
-        """Cancel, if still pending."""
+        """Cancel the verification, if it is still pending."""
         pending = self.filter(status=VerificationStatus.PENDING)
         return bool(pending.update(status=VerificationStatus.CANCELED))
 
     def withdraw(self) -> int:
-        """Ensure that none of these can be used, approved or not."""
+        """Cancel all of these that were not used, so that none can be used, approved or not."""
         unused = [VerificationStatus.PENDING, VerificationStatus.APPROVED]
         return self.filter(status__in=unused, consumed_at=None).update(
             status=VerificationStatus.CANCELED, approved_at=None
@@ -229,7 +233,7 @@ class AttemptQuerySet(QuerySet[M]):
         """Count the attempts on a number since ``since``, and find the first and the latest.
 
         Attempts from trusted browsers and those from others are counted separately. ``spam`` is
-        the last time that the provider took a call by ``channel`` for spam, from any browser.
+        the last time that the provider treated a call by ``channel`` as spam, from any browser.
         """
         mine = Q(verification__is_trusted=is_trusted)
         is_sms = Q(channel=Channel.SMS)
@@ -244,14 +248,14 @@ class AttemptQuerySet(QuerySet[M]):
         )
 
     def held_for_spam(self, phone_id: int, *, since: datetime) -> dict[str, datetime]:
-        """Return, by channel, the last time that the provider took a call for spam."""
+        """Return, by channel, the last time that the provider treated a call as spam."""
         held = self.since(phone_id, since=since).filter(error_code=ErrorCode.NUMBER_IN_SPAM_LIST)
         latest = held.order_by().values_list("channel").annotate(Max("created_at"))
         return dict(latest)
 
     def since(self, phone_id: int, *, since: datetime) -> AttemptQuerySet[M]:
         """Filter the attempts on a number since ``since``."""
-        # An older verification has no attempt this recent. This lets the index end the scan.
+        # An older verification has no attempt this recent, so the index can limit the scan.
         return self.filter(
             verification__phone=phone_id,
             verification__created_at__gt=since - MAX_VERIFICATION_LIFETIME,
@@ -275,7 +279,7 @@ class AttemptQuerySet(QuerySet[M]):
     def overdue(self, *, now: datetime, deadline: timedelta) -> AttemptQuerySet[M]:
         """Filter attempts that were sent and never answered, or never sent in time.
 
-        A process that was killed between the request and the answer leaves such rows.
+        A process that was killed between the request and the answer leaves such rows behind.
         """
         # A clock that was set back leaves some attempts in the future.
         unanswered = Q(sent_at__lte=now - deadline) | Q(sent_at__gt=now + deadline)

@@ -1,8 +1,8 @@
 """Start a verification, resend its code, check a code, cancel.
 
-Pages, and views of a site's own, use these functions. Each writes its record in transactions of its
-own, and no transaction is open while the provider is asked. Inside a transaction of the caller they
-raise ``TransactionOpen``.
+Our pages use these functions, and a site's own views can use them too. Each function writes its
+record in its own transactions, and no transaction is open while the provider is asked. Inside a
+transaction of the caller they raise ``TransactionOpen``.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def start_verification(
     Without ``channel``, the first possible one of ``CHANNELS`` is used. ``key`` makes the start
     idempotent: the same key again returns the same verification, and no call is placed. The outcome
     of the call is in the verification's ``attempts``. A provider that refuses or fails raises
-    nothing. Raises ``NumberRefused`` and the subclasses of ``StartRefused``.
+    no error here. Raises ``NumberRefused`` and the subclasses of ``StartRefused``.
     """
     number, key = parse_number(number), key or uuid4()
     try:
@@ -77,7 +77,7 @@ def start_verification(
 def resend(
     verification: Verification, *, visitor: Visitor, channel: str | None = None
 ) -> VerificationAttempt:
-    """Call the number again, by the next channel unless one is named, and return the attempt.
+    """Call the number again, by the next channel unless one is given, and return the attempt.
 
     The number of checks stays the same. Raises the subclasses of ``StartRefused``,
     ``NumberRefused`` if the price list now forbids the number, and ``VerificationEnded`` if another
@@ -116,7 +116,7 @@ def check_code(verification: Verification, code: str, *, visitor: Visitor) -> Ve
     digests = [attempt.code_digest for attempt in live]
     if not matches(guesses, digests, number=verification.number, key=verification.key):
         raise _wrong_code(verification, visitor=visitor)
-    now = timezone.now()  # waiting for the database may have taken long
+    now = timezone.now()  # waiting for the database may have taken a while
     is_late = not all(attempt.is_live(now=now) for attempt in live)
     if is_late or not _approve(verification, now=now):
         raise _ended(verification, now=now)
@@ -135,9 +135,9 @@ def cancel(verification: Verification) -> bool:
 
 @sensitive_variables()
 def sweep_attempts() -> int:
-    """Set attempts to *unknown* whose answer will not arrive any more; return how many.
+    """Set attempts to *unknown* if their answer can no longer arrive; return how many.
 
-    A process that is killed while it waits for the provider leaves such attempts.
+    A process that is killed while it waits for the provider leaves such attempts behind.
     """
     overdue = VerificationAttempt.objects.overdue(
         now=timezone.now(), deadline=load_provider().deadline
@@ -151,7 +151,7 @@ def sweep_attempts() -> int:
 def current_attempts(verification: Verification) -> list[VerificationAttempt]:
     """Return the attempts of ``verification``, the latest last, after a sweep if one is open.
 
-    So nobody waits for a call whose process was killed.
+    This way, visitors do not wait for a call whose process was killed.
     """
     attempts = list(verification.attempts.all())
     if any(attempt.status == AttemptStatus.REQUESTED for attempt in attempts):
@@ -239,7 +239,9 @@ def _ended(verification: Verification, *, now: datetime) -> VerificationEnded:
             _("No tries are left for this code. Ask for a new one."), code=state
         )
     if state in ("approved", "used", "canceled"):
-        return VerificationEnded(_("The code was used, or the call was given up."), code=state)
+        return VerificationEnded(
+            _("The code was already used, or the request was canceled."), code=state
+        )
     return VerificationEnded()
 
 

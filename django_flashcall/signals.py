@@ -24,12 +24,13 @@ verification_approved = Signal()
 # Provided args: user, phone
 number_confirmed = Signal()
 
-# A user replaced their numbers by another one. Receivers can notify the old contact. ``released``
+# A user replaced their numbers with another one. Receivers can notify the old contact. ``released``
 # are the phones that they lost, ``previous`` is the old value of ``USER_PHONE_FIELD``.
 # Provided args: user, phone, released, previous
 number_changed = Signal()
 
-# An operator should look. ``alarm`` is one of ``choices.Alarm``, ``message`` its translated text.
+# Something needs an operator's attention. ``alarm`` is one of ``choices.Alarm``, ``message`` is its
+# translated text.
 # Provided args: alarm, message, params
 operator_alarm = Signal()
 

@@ -1,4 +1,4 @@
-"""For the tests of a site: calls are kept in an outbox, and each test begins with empty limits.
+"""For the tests of a site: calls are kept in an outbox, and no test affects another's limits.
 
 ::
 
@@ -41,7 +41,7 @@ STAND_INS: dict[str, Any] = {
 
 
 def testing_settings() -> dict[str, Any]:
-    """Return the settings of a test: calls go to the outbox, rates into a cache of their own.
+    """Return the settings of a test: calls go to the outbox, rates are counted in a separate cache.
 
     The site's own cache is not cleared, except for failures of the provider. ``DAILY_SPEND`` is
     off, since a test database has no price list.
@@ -107,7 +107,7 @@ class PhoneTestMixin:
     outbox: list[Delivery]
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Refuse to follow ``TestCase``, whose ``setUp()`` would not call this one."""
+        """Raise ``TypeError`` after ``TestCase``, whose ``setUp()`` would not call this one."""
         super().__init_subclass__(**kwargs)
         bases = cls.__mro__
         if TestCase in bases and bases.index(TestCase) < bases.index(PhoneTestMixin):
@@ -142,4 +142,4 @@ def _refuse_errors(response: Any) -> None:
     if response.status_code == 302:
         return
     errors = getattr((response.context or {}).get("form"), "errors", "")
-    raise AssertionError(f"The login stopped at {response.status_code}: {errors}")
+    raise AssertionError(f"The login failed with status {response.status_code}: {errors}")

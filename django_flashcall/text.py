@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import unicodedata
 
-#: Ids and error codes of a provider are cut to this length. Documented ones are much shorter.
+#: Ids and error codes of a provider are truncated to this length. Documented ones are much shorter.
 MAX_WORD_LENGTH = 64
 
 
 def word(value: object) -> str:
-    """Return an id or an error code of a provider, cut and on one line, fit for columns and logs.
+    """Return a provider's id or error code, truncated and on one line, for columns and logs.
 
-    Anything but text and whole numbers becomes an empty string.
+    Values other than strings and integers become an empty string.
     """
     if isinstance(value, bool) or not isinstance(value, (str, int)):
         return ""
@@ -22,7 +22,7 @@ def word(value: object) -> str:
 def plain(text: str) -> str:
     """Return ``text`` with full-width digits as plain ones (NFKC) and without invisible characters.
 
-    Contact lists put direction marks around numbers, and these are pasted along with a number.
+    Contact apps put direction marks around numbers, and people paste them with the number.
     """
     return "".join(
         letter

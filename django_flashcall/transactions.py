@@ -1,4 +1,4 @@
-"""Transactions of our own: they commit by themselves, and refuse to begin inside another one."""
+"""Our own transactions: they commit by themselves, and cannot begin inside another one."""
 
 from __future__ import annotations
 
@@ -16,16 +16,18 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 #: Deadlocks, lock timeouts and serialisation failures, after which the transaction can be repeated.
-#: MariaDB and MySQL number them (1020: the row changed since it was read). PostgreSQL has SQLSTATE.
+#: MariaDB and MySQL have error numbers (1020: the row changed since it was read), PostgreSQL has
+#: SQLSTATE codes.
 REPEATABLE = frozenset({1020, 1205, 1213, "40001", "40P01"})
 
 MAX_REPEATS = 3
 
 OPEN_TRANSACTION = (
-    "django_flashcall writes its record in transactions of its own, so that a later error of the "
-    "caller cannot undo a counted check or a billed call. Call it outside of transaction.atomic(). "
-    "With ATOMIC_REQUESTS, decorate the view with django.db.transaction.non_atomic_requests, or "
-    "make django_flashcall.decorators.NonAtomicMixin its first base class."
+    "django_flashcall writes its record in its own transactions, so that a later error in the "
+    "calling code cannot undo a counted check or a billed call. Call it outside of "
+    "transaction.atomic(). With ATOMIC_REQUESTS, decorate the view with "
+    "django.db.transaction.non_atomic_requests, or make "
+    "django_flashcall.decorators.NonAtomicMixin its first base class."
 )
 
 
@@ -38,7 +40,7 @@ def own_transaction(model: type[Model]) -> Iterator[None]:
 
 
 def in_own_transaction(model: type[Model]) -> Callable[[Callable[P, T]], Callable[P, T]]:
-    """Decorate a function that is one transaction, and is repeated after a deadlock.
+    """Decorate a function to run in one transaction, and to be repeated after a deadlock.
 
     It must have no effect outside the database.
     """
@@ -58,7 +60,7 @@ def in_own_transaction(model: type[Model]) -> Callable[[Callable[P, T]], Callabl
 
 
 def refuse_open_transaction(model: type[Model]) -> None:
-    """Raise ``TransactionOpen`` inside a transaction of the caller, except that of a ``TestCase``.
+    """Raise ``TransactionOpen`` inside the caller's transaction, except that of a ``TestCase``.
 
     This is the rule of ``atomic(durable=True)``, applied without beginning a transaction. It also
     refuses a connection without autocommit.

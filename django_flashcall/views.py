@@ -38,9 +38,9 @@ from .visitors.visitor import Visitor
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """Tell the visitor what to do after a failed CSRF check, for ``CSRF_FAILURE_VIEW``.
+    """Explain to the visitor what to do after a failed CSRF check, for ``CSRF_FAILURE_VIEW``.
 
-    Usually they have logged in in another tab, or the browser accepts no cookies.
+    Usually the visitor has logged in in another tab, or the browser does not accept cookies.
     """
     context = {"path": request.get_full_path()}
     return render(request, "django_flashcall/csrf_failure.html", context, status=403)
@@ -71,7 +71,7 @@ class StartView(RedirectMixin, FormView):
         return redirect(self.code_url_name, form.verification.key)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Add the URL to visit afterwards, and what will happen."""
+        """Add the URL to visit afterwards, and how the code will arrive."""
         return super().get_context_data(
             **kwargs,
             **{self.redirect_field_name: self.get_redirect_url()},
@@ -112,7 +112,7 @@ class LoginView(PublicMixin, NumberView):
 
 
 class CheckView(RedirectMixin, FormView):
-    """Base of the pages that take a code, and offer what else can be done.
+    """Base of the pages that take a code, and offer to call again or to start again.
 
     Such a page only exists in the browser that began the verification. Any other browser is sent
     to the first page. Besides the code it accepts ``channel`` (call again) and ``cancel``.
@@ -164,7 +164,7 @@ class CheckView(RedirectMixin, FormView):
         return redirect(request.path)
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Check a code, call again, or cancel; the same click twice has no effect."""
+        """Check a code, call again, or cancel; a repeated click has no effect."""
         if "cancel" in request.POST:
             return self.cancel()
         if self._was_answered():
@@ -174,7 +174,7 @@ class CheckView(RedirectMixin, FormView):
         return super().post(request, *args, **kwargs)
 
     def show_again(self) -> HttpResponse:
-        """Redirect to this page, so that reloading it repeats nothing."""
+        """Redirect to this page, so that a reload does not post again."""
         return redirect(self.code_url_name, self.verification.key)
 
     def resend(self, channel: str) -> HttpResponse:
@@ -218,7 +218,7 @@ class CheckView(RedirectMixin, FormView):
         return form
 
     def form_valid(self, form: Any) -> HttpResponse:
-        """Do what the code was for, trust this browser, and go where the visitor wanted to."""
+        """Do what the code was for, trust this browser, and redirect to the requested page."""
         success_url = self.get_success_url()
         self.code_accepted(form)
         response = HttpResponseRedirect(success_url)
@@ -230,11 +230,11 @@ class CheckView(RedirectMixin, FormView):
         raise NotImplementedError
 
     def get_redirect_url(self, request: HttpRequest | None = None) -> str:
-        """Return the URL that was requested when the number was entered, and judged there."""
+        """Return the URL that was requested when the number was entered, and validated then."""
         return sessions.next_url_of(self.request, self.verification.key)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Add what is known of the call, and what can be done next."""
+        """Add what is known about the call, and what can be done next."""
         phone, now = self.verification.phone, timezone.now()
         progress = progress_of(self.verification, attempts=self.attempts, now=now)
         return super().get_context_data(
@@ -250,7 +250,7 @@ class CheckView(RedirectMixin, FormView):
         )
 
     def _restart(self) -> dict[str, Any]:
-        """Offer a new verification of the same number, which need not be entered again."""
+        """Return the form for a new verification of the same number."""
         initial = self.start_form_class.initial_for(self.verification.phone)
         next_url = self.get_redirect_url()
         form = self.start_form_class(self.request, initial=initial, next_url=next_url)
@@ -285,13 +285,13 @@ class CodeView(PublicMixin, CheckView):
             login(self.request, user)  # type: ignore[arg-type]  # any user model
 
     def form_invalid(self, form: CodeForm) -> HttpResponse:
-        """Show the errors; a right code that does not log in has a hook of its own."""
+        """Show the errors; a right code that does not log in has its own hook."""
         if self.verification.refusal:
             return self.login_refused(form, self.verification.refusal)
         return super().form_invalid(form)
 
     def login_refused(self, form: CodeForm, refusal: LoginRefused) -> HttpResponse:
-        """Show why. A site may ask for a second proof here instead, depending on the code."""
+        """Show why the login is refused. A site may ask for a second proof here instead."""
         return super().form_invalid(form)
 
 
@@ -303,4 +303,4 @@ def _describe(field: forms.Field, attempt: VerificationAttempt) -> None:
             attempt.code_length,
         )
         field.label = label % attempt.code_length
-        field.help_text = _("The call may be over already: look among the missed calls.")
+        field.help_text = _("The call may already be over. Check your missed calls.")

@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Run a management command of the example site; ``demo`` starts it with all it needs."""
+"""Run a management command of the example site; ``demo`` starts the site with all it needs."""
 
 from __future__ import annotations
 

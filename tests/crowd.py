@@ -22,7 +22,7 @@ from tests.browser import Page
 
 THREADS = 8
 CROWD = 12
-REFUSAL = "We cannot call anybody at the moment."
+REFUSAL = "We cannot place calls at the moment."
 REPLY = json.dumps({"result": "ok", "id": "1", "price": "0.35", "code": "4217"}).encode()
 
 

@@ -39,7 +39,7 @@ def expected_channel(*, now: datetime) -> str:
 
 
 def next_channel(verification: Verification) -> str:
-    """Return the first channel that was not tried yet, or the last one if all were.
+    """Return the first channel that has not been tried yet, or the last one if all were.
 
     Raises ``ChannelUnavailable`` if there is no channel.
     """

@@ -1,4 +1,4 @@
-"""Claims: an order becomes rows in one transaction, or is refused.
+"""Claims: an order is recorded in one transaction, or is refused.
 
 Locks are always taken in the same order: verification, number, block, site.
 """
@@ -23,7 +23,7 @@ from ..models import Phone, Verification, VerificationAttempt
 from ..transactions import in_own_transaction
 from .orders import Order
 
-#: A call needs this long to ring and to be answered by a code.
+#: It takes this long for a call to arrive and for its code to be entered.
 MIN_TIME_LEFT = timedelta(minutes=1)
 
 
@@ -109,7 +109,7 @@ def _with_new_phone(order: Order) -> Order:
 
 @contextmanager
 def _watching_spending(order: Order) -> Iterator[None]:
-    """Warn the operator if ``order`` reaches a share of the day's money, or exceeds all of it."""
+    """Warn the operator if ``order`` reaches a share of ``DAILY_SPEND``, or exceeds it."""
     try:
         yield
     except BlockLimitReached:

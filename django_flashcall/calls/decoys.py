@@ -1,6 +1,6 @@
-"""Decoys: with sign-up off, a number without a user is answered like any other, without a call.
+"""Decoys: with sign-up off, a number without a user is answered like any other, but not called.
 
-The time that an answer takes, and whether the provider fails, must not tell the two apart. So a
+The time that an answer takes, and whether the provider fails, must not distinguish the two. So a
 decoy takes as long as a recent call and fails like the latest one. Recent calls are remembered in
 this process, and in the cache for other processes.
 """
@@ -41,11 +41,11 @@ class PastCall:
     at: float = field(default_factory=time.time)
 
     def is_current(self) -> bool:
-        """Return whether a call may still go like this: a failure may soon be over."""
+        """Return whether decoys may imitate this call: failures are imitated for a short time."""
         return not self.error or time.time() - self.at < FAILED_FOR
 
 
-#: Assumed before any call was made.
+#: Imitated until a call has been made.
 FIRST_CALL = PastCall(seconds=0.5)
 
 past_calls: dict[str, deque[PastCall]] = defaultdict(lambda: deque(maxlen=MAX_PAST_CALLS))
@@ -60,7 +60,7 @@ def is_known(number: str) -> bool:
 def look_in_vain(phone: Phone) -> None:
     """Run the query on ``USER_PHONE_FIELD`` that ``is_known()`` did not need.
 
-    SECURITY: otherwise the time of the answer would tell which numbers have an account.
+    SECURITY: otherwise the time of the answer would reveal which numbers have an account.
     """
     if phone.user_id is not None or phone.lost_user:
         list(holders(phone.number)[:2])
@@ -91,7 +91,7 @@ def remember(channel: str, *, seconds: float, error: ProviderError | None = None
     calls.append(PastCall(seconds=seconds, error=_name_of(error)))
     try:
         cache.set(_key(channel), [astuple(call) for call in calls], timeout=None)
-    except Exception:  # noqa: S110  # each cache has its own errors; this process remembers anyway
+    except Exception:  # noqa: S110  # each cache has its own errors; this process remembers the call anyway
         pass
 
 

@@ -1,4 +1,4 @@
-"""Dialling: ask the provider for one attempt, and record what came of it."""
+"""Dialling: ask the provider for one attempt, and record the outcome."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 @contextmanager
 def ready_to_dial(*, now: datetime) -> Iterator[None]:
-    """Reserve a concurrent call if this thread will dial; a queue's workers reserve their own."""
+    """Reserve a concurrent call if this thread will dial; workers of a queue reserve their own."""
     if get_dialer() is not dial:
         yield
         return
@@ -40,7 +40,7 @@ def ready_to_dial(*, now: datetime) -> Iterator[None]:
 
 
 def request_call(attempt: VerificationAttempt) -> None:
-    """Have ``attempt`` dialled by ``FLASHCALL["DIALER"]``: at once, or through a queue."""
+    """Pass ``attempt`` to ``FLASHCALL["DIALER"]``, which dials at once or through a queue."""
     dialer = get_dialer()
     try:
         if dialer is dial:
@@ -55,7 +55,7 @@ def request_call(attempt: VerificationAttempt) -> None:
 
 @sensitive_variables()
 def dial(attempt_id: int) -> None:
-    """Ask the provider for the attempt with this id, unless it was dialled already.
+    """Ask the provider for the attempt with this id, unless it was already dialled.
 
     Returns when the answer is recorded. Errors of the provider are recorded and not raised. A task
     that a queue delivers twice dials once. Nothing is dialled if the number was blocked, or the
@@ -78,7 +78,7 @@ def place(attempt: VerificationAttempt) -> None:
     provider = load_provider()
     code = _draw_code(attempt, provider=provider)
     if not _claim(attempt, provider=provider, code=code):
-        return  # it was dialled already
+        return  # it was already dialled
     if record(attempt, _ask(provider, attempt, code=code)):
         attempt_finished.send_robust(sender=VerificationAttempt, attempt=attempt)
 
@@ -94,17 +94,17 @@ def _is_forbidden(attempt: VerificationAttempt) -> bool:
 
 def _draw_code(attempt: VerificationAttempt, *, provider: BaseProvider) -> str:
     if attempt.verification.is_decoy:
-        # SECURITY: this cannot be typed, so a decoy is never approved, not even by chance.
+        # SECURITY: nobody can enter this code, so a decoy is never approved, not even by chance.
         return secrets.token_hex()
     is_ours = attempt.channel in provider.own_code_channels
     return draw_code(attempt.code_length) if is_ours else ""
 
 
 def _claim(attempt: VerificationAttempt, *, provider: BaseProvider, code: str) -> bool:
-    """Claim the request and store the digest of our own code; return whether it was free.
+    """Claim the request and store the digest of our own code; return whether it was unclaimed.
 
     The digest is stored before the request, so the code can be checked even if the answer is lost.
-    That of a decoy is stored for the same channels, so that an outage does not tell them apart.
+    A decoy stores its own for the same channels, so that an outage does not reveal it.
     """
     refuse_open_transaction(VerificationAttempt)
     is_ours = attempt.channel in provider.own_code_channels
@@ -119,15 +119,15 @@ def _ask(provider: BaseProvider, attempt: VerificationAttempt, *, code: str) -> 
     except ProviderError as error:
         return Outcome.of_error(error)
     except Exception as error:
-        # Whatever fails in a provider, the call may have been placed and is recorded.
-        # SECURITY: only the name of the error, since its text may hold the number or the key.
+        # After any error of a provider, the call may have been placed, so it is recorded.
+        # SECURITY: only the name of the error, since its text may contain the number or the key.
         return Outcome.of_error(OutcomeUnknown(type(error).__name__))
 
 
 def _call(provider: BaseProvider, attempt: VerificationAttempt, *, code: str) -> Answer:
     channel = attempt.channel
     if not attempt.is_wanted(now=timezone.now()):
-        # A queue may be slow. A call that could not be used any more is not placed.
+        # A queue may be slow. A call whose code can no longer be used is not placed.
         raise NotSent("the verification has ended")
     if attempt.verification.is_decoy:
         with breaker.decoy_slot(channel):
@@ -149,7 +149,7 @@ def _request(provider: BaseProvider, attempt: VerificationAttempt, *, code: str)
 
 
 def _refuse_unusable(answer: Answer, attempt: VerificationAttempt, *, known: str) -> None:
-    """Ensure that a call is only *accepted* if its code can be typed."""
+    """Ensure that a call is only *accepted* if its code can be entered."""
     if known and not answer.code:
         return
     if not is_code(answer.code, length=attempt.code_length):

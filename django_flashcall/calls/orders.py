@@ -47,7 +47,7 @@ class Order:
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedCall:
-    """What the hook in ``FLASHCALL["BEFORE_CALL"]`` is told about a call.
+    """What the hook in ``FLASHCALL["BEFORE_CALL"]`` gets to know about a call.
 
     ``number`` is in E.164. ``price`` is the estimate. ``verification`` is ``None`` for a start.
     """
@@ -137,8 +137,8 @@ def ask_site(order: Order) -> None:
     hook = get_before_call()
     if hook is None:
         return
-    # Refused before the hook runs: a challenge that the visitor passed must not be lost on a
-    # channel that is not used.
+    # Refused before the hook runs, so that a challenge the visitor has passed is not wasted on a
+    # channel that cannot be used.
     refuse_cooling(order.phone, channel=order.channel, now=order.now)
     verdict = hook(_planned_call(order))
     if verdict == Verdict.CHALLENGE:

@@ -1,4 +1,4 @@
-"""Outcomes: what came of a call is recorded, and its cost is settled."""
+"""Outcomes: record the result of a call, and settle its cost."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ MAX_PRICE = Decimal(10_000)
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What came of one request to the provider. ``reason`` is for the log."""
+    """The result of one request to the provider. ``reason`` is for the log."""
 
     status: str
     price: Decimal | None = None
@@ -55,7 +55,7 @@ class Outcome:
     def of_answer(cls, answer: Answer) -> Outcome:
         """Return the outcome of an accepted call.
 
-        If the price is missing or implausible, the code is used all the same.
+        If the price is missing or implausible, the code is still used.
         """
         price = _plausible_price(answer.price)
         return cls(
@@ -81,14 +81,14 @@ class Outcome:
         return logging.INFO if self.error_code in NUMBER_ERRORS else logging.ERROR
 
 
-#: The answer did not arrive in time, and will not arrive any more.
+#: The answer did not arrive in time, and can no longer arrive.
 LOST = Outcome(status=AttemptStatus.UNKNOWN, reason="no answer")
 
 
 def record(attempt: VerificationAttempt, outcome: Outcome) -> bool:
-    """Record ``outcome`` after the provider answered; return whether the database took it.
+    """Record ``outcome`` after the provider answered; return whether it was saved.
 
-    ``attempt`` is updated as well. Without its row, the sweep finds the attempt later.
+    ``attempt`` is updated as well. If nothing was saved, the sweep concludes the attempt later.
     """
     try:
         # The provider may take longer than the database keeps an idle connection.
@@ -104,7 +104,7 @@ def record(attempt: VerificationAttempt, outcome: Outcome) -> bool:
 def conclude(attempt: VerificationAttempt, outcome: Outcome) -> bool:
     """Write ``outcome`` and settle the cost in one short transaction; return whether it was new."""
     fields = _fields(attempt, outcome)
-    # A decoy that was swept is settled already, so a late answer must not settle it again.
+    # A decoy that was swept is already settled, so a late answer must not settle it again.
     only = {"status": AttemptStatus.REQUESTED} if attempt.verification.is_decoy else {}
     is_new = _write(attempt, fields=fields, only=only)
     for name, value in fields.items():
@@ -154,7 +154,7 @@ def digest_of(attempt: VerificationAttempt, code: str) -> str:
 
 
 def _spent(attempt: VerificationAttempt, *, fields: dict[str, Any]) -> Decimal:
-    """Return what the attempt cost: its price, nothing if rejected, else what was reserved."""
+    """Return what the attempt cost: its price, nothing if rejected, or what was reserved."""
     price: Decimal | None = fields.get("price")
     reserved: Decimal | None = fields.get("reserved", attempt.reserved)
     return price if price is not None else reserved or NOTHING

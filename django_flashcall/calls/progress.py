@@ -14,18 +14,18 @@ from ..models import Verification, VerificationAttempt
 from .channels import available_channels, starting_channels
 from .claims import MIN_TIME_LEFT
 
-#: In these states the visitor may ask for a new verification: none of them logged them in. A
-#: pending one may have no channel left. An approved one was not used, as when a process died.
+#: In these states the visitor may ask for a new verification, since they are not logged in. A
+#: pending one may have no channel left. An approved one may be unused, if a process was killed.
 RESTARTABLE = ("pending", "expired", "exhausted", "approved")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """How a verification stands at ``now``, and what can be done next.
+    """The progress of a verification at ``now``, and what can be done next.
 
     ``state`` is that of ``Verification.state()``, and ``attempt`` the latest one. ``code_until`` is
     when the last code expires, ``None`` if no code is expected. ``channels`` are the channels by
-    which another call is possible, each with the time from which it is. ``can_restart`` says that
+    which another call is possible, each with its earliest time. ``can_restart`` says that
     this verification is over, and a new one can begin. ``retry_at`` is when the next call, or the
     new verification, is possible.
     """
@@ -45,12 +45,12 @@ class Progress:
 
     @property
     def has_other_channel(self) -> bool:
-        """Whether another channel than the latest one is possible."""
+        """Whether a channel other than the latest one is possible."""
         return any(channel != self.attempt.channel for channel in self.channels)
 
     @property
     def must_wait(self) -> bool:
-        """Whether nothing can be requested yet."""
+        """Whether the next request is not possible yet."""
         return self.retry_at > self.now
 
     @property
@@ -86,7 +86,7 @@ def progress_of(
 
 
 def _next_channels(verification: Verification, *, now: datetime) -> dict[Channel, datetime]:
-    """Return the channels by which another call is possible in time, each with its time."""
+    """Return the channels by which another call is possible, each with its earliest time."""
     if not verification.attempts_left:
         return {}
     times = free_at(
@@ -100,7 +100,7 @@ def _next_channels(verification: Verification, *, now: datetime) -> dict[Channel
 
 
 def _code_until(attempts: Iterable[VerificationAttempt], *, now: datetime) -> datetime | None:
-    """Return until when a code may be accepted that has arrived or can still arrive."""
+    """Return when the last code expires that has arrived or can still arrive."""
     may_arrive = (
         attempt
         for attempt in attempts

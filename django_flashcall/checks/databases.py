@@ -49,9 +49,9 @@ def check_caches() -> list[CheckMessage]:
     per_process = [alias for alias in sorted(aliases) if _is_per_process(alias)]
     return [
         Warning(
-            f"The cache {alias!r} is not shared by processes, so each of them counts rates, pauses "
-            "and alarms for itself.",
-            hint="Use Redis or Memcached. The limits of numbers and of money hold without it.",
+            f"The cache {alias!r} is not shared between processes, so each process counts rates, "
+            "pauses and alarms separately.",
+            hint="Use Redis or Memcached. The limits per number and on spending do not need it.",
             id="django_flashcall.W007",
         )
         for alias in per_process

@@ -1,7 +1,7 @@
 """Checks that only run with ``check --deploy``.
 
-A check that requires ``DEBUG`` would stop the tests of every site: the test runner switches it off
-and runs all other checks.
+They cannot be made to run whenever ``DEBUG`` is off: the test runner turns it off, and they would
+fail the tests of every site.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ def check_deploy(**kwargs: Any) -> list[CheckMessage]:
     if config.ALLOW_STAFF:
         messages.append(
             Warning(
-                "FLASHCALL['ALLOW_STAFF'] gives access to the admin for a code of a few digits.",
-                hint="Switch it off. Let staff log in with a password and a second factor.",
+                "FLASHCALL['ALLOW_STAFF'] lets staff log in with only a code of a few digits.",
+                hint="Turn it off. Let staff log in with a password and a second factor.",
                 id="django_flashcall.W002",
             )
         )

@@ -1,4 +1,4 @@
-"""Check ``FLASHCALL`` as a whole: what it names, and what its limits amount to."""
+"""Check ``FLASHCALL`` as a whole: what it refers to, and the combined effect of its limits."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..conf import FlashCallSettings, get_settings
 from ..providers.base import BaseProvider, load_provider
 from .values import check_values
 
-#: A year of guessing at one number must not succeed with a higher probability.
+#: Guessing codes for one number for a year must not succeed with a higher probability.
 MAX_ODDS = 0.05
 
 #: A year touches this many windows of thirty days, and each may be used up.
@@ -25,7 +25,7 @@ WINDOWS_OF_A_YEAR = 13
 
 
 def check_settings(**kwargs: Any) -> list[CheckMessage]:
-    """Check the keys of ``FLASHCALL``, their values, and what they name."""
+    """Check the keys of ``FLASHCALL``, their values, and what they refer to."""
     try:
         config = get_settings()
     except ImproperlyConfigured as error:
@@ -62,7 +62,7 @@ def odds_in_a_year(config: FlashCallSettings) -> float:
     """Return the probability that one of a year's guesses at one number is right.
 
     Each check is compared with all live codes of its verification. If the provider calls from few
-    numbers, the odds are worse.
+    numbers, the probability is higher.
     """
     checks = min(365 * config.DAILY_FAILED_CHECKS, WINDOWS_OF_A_YEAR * config.MONTHLY_FAILED_CHECKS)
     live = min(config.MAX_ATTEMPTS, config.DAILY_ATTEMPTS)
@@ -89,8 +89,8 @@ def _check_odds(config: FlashCallSettings) -> list[CheckMessage]:
         return []
     return [
         Warning(
-            f"With these limits, somebody who guesses codes of one number for a year succeeds with "
-            f"a probability of {odds:.0%}.",
+            f"With these limits, an attacker who guesses codes for one number for a year succeeds "
+            f"with a probability of {odds:.0%}.",
             hint="Lower MONTHLY_FAILED_CHECKS, DAILY_FAILED_CHECKS or MAX_ATTEMPTS. Without voice "
             "calls, whose codes have four digits, you can also raise CODE_LENGTH.",
             id="django_flashcall.W005",
@@ -148,8 +148,8 @@ def _check_field(config: FlashCallSettings) -> list[CheckMessage]:
     return [
         Warning(
             "FLASHCALL['USER_PHONE_FIELD'] has no index, so each login reads all users.",
-            hint="Set db_index=True on the field. If Meta.indexes has an index of it, silence this "
-            "warning.",
+            hint="Set db_index=True on the field. If Meta.indexes already indexes it, silence "
+            "this warning.",
             id="django_flashcall.W004",
         )
     ]

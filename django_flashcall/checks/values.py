@@ -1,4 +1,4 @@
-"""Check the value of each key of ``FLASHCALL`` by itself."""
+"""Check the value of each key of ``FLASHCALL`` on its own."""
 
 from __future__ import annotations
 
@@ -107,12 +107,12 @@ RULES: list[Rule] = [
     (
         "CURRENCY",
         lambda value: isinstance(value, str) and len(value) == 3,
-        "the three letters of a currency",
+        "a three-letter currency code",
     ),
     (
         "REGIONS",
         lambda value: _is_list(value, of=_is_one_of(SUPPORTED_REGIONS)),
-        "a list of two-letter regions, for instance ['RU']",
+        "a list of two-letter regions, such as ['RU']",
     ),
     (
         "NUMBER_TYPES",
@@ -139,13 +139,13 @@ RULES: list[Rule] = [
 
 
 def check_values(config: FlashCallSettings) -> Iterable[CheckMessage]:
-    """Yield an error for each value that is wrong by itself."""
+    """Yield an error for each wrong value."""
     for key, is_right, expected in RULES:
         if not is_right(getattr(config, key)):
             yield Error(f"FLASHCALL[{key!r}] must be {expected}.", id="django_flashcall.E002")
     if not _is_shorter(config.CODE_LIFETIME, config.VERIFICATION_LIFETIME):
         yield Error(
-            "FLASHCALL['CODE_LIFETIME'] is longer than VERIFICATION_LIFETIME, which ends it.",
+            "FLASHCALL['CODE_LIFETIME'] must not be longer than VERIFICATION_LIFETIME.",
             id="django_flashcall.E003",
         )
 

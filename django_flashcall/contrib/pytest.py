@@ -1,6 +1,6 @@
 """A pytest fixture for the tests of a site.
 
-In the ``conftest.py`` beside the site's ``pyproject.toml``::
+In the ``conftest.py`` next to the site's ``pyproject.toml``::
 
     pytest_plugins = ["django_flashcall.contrib.pytest"]
 """
@@ -18,7 +18,7 @@ from ..testing import fresh_outbox, testing_settings
 
 @pytest.fixture
 def phone_outbox(settings: Any) -> Iterator[list[Delivery]]:
-    """Return the calls of the test, the latest last. No call is placed, and limits are empty."""
+    """Return the calls of the test, the latest last. None is placed, and no limits are used up."""
     for name, value in testing_settings().items():
         setattr(settings, name, value)
     with fresh_outbox() as calls:

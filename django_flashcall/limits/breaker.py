@@ -1,9 +1,9 @@
 """Concurrent calls of this process, and a circuit breaker for each channel.
 
-A slow provider would otherwise occupy every thread of the site, and with them the pages that have
-nothing to do with phones. Concurrent calls are counted in memory, exactly, in each process. The
+A slow provider would otherwise occupy every thread of the site, and pages that have nothing to do
+with phones would wait. Each process counts its concurrent calls exactly, in memory. The
 breaker counts failures in the cache, so processes that share a cache pause and retry together. It
-is as exact as the cache allows. If the cache fails, calls are placed.
+is only as exact as the cache. If the cache fails, calls are placed.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ T = TypeVar("T")
 #: After this many failures in a row, calls are paused.
 MAX_FAILURES = 5
 
-#: After a pause, one call is let through to see whether the provider answers again. Visitors who
-#: are refused because of too many concurrent calls are asked to wait as long.
+#: After a pause, one call is allowed, to see whether the provider answers again. Visitors who
+#: are refused because of too many concurrent calls are asked to wait equally long.
 PAUSE = timedelta(seconds=30)
 
 #: Failures further apart than this do not count as consecutive.
@@ -57,7 +57,7 @@ class RunningCalls:
             return True
 
     def give_back(self) -> None:
-        """Count one call less."""
+        """Count one call fewer."""
         with self._lock:
             self.count -= 1
 
@@ -82,7 +82,7 @@ def forget() -> None:
 
 @contextmanager
 def reserve_slot(*, now: datetime) -> Iterator[None]:
-    """Reserve one of the ``CONCURRENT_CALLS`` for this thread; raise ``ProviderBusy`` without one.
+    """Reserve a slot for one of the ``CONCURRENT_CALLS``; raise ``ProviderBusy`` if none is free.
 
     A call that would find no slot is refused before anything is claimed or written for it.
     """
@@ -101,22 +101,22 @@ def slot(channel: str, *, patience: timedelta = PAUSE) -> Iterator[None]:
     """Hold a slot while the provider is asked; raise ``NotSent`` if there is none.
 
     Errors that the block raises are counted as failures of the provider. The one call that ends a
-    pause has ``patience`` to succeed, and no other is let through in the meantime.
+    pause has ``patience`` to succeed, and no other call is allowed in the meantime.
     """
     with _held():
         may_ask = _ask_cache(lambda: _may_ask(channel, patience=patience))
         if may_ask is False:  # None: the cache failed
-            raise NotSent("the provider fails, calls are paused")
+            raise NotSent("the provider is failing, calls are paused")
         with _observed(channel):
             yield
 
 
 @contextmanager
 def decoy_slot(channel: str) -> Iterator[None]:
-    """Hold a slot for a decoy, which is refused like a call but proves nothing."""
+    """Hold a slot for a decoy, which is refused like a call but never counted as an answer."""
     with _held():
         if _is_paused(channel):
-            raise NotSent("the provider fails, calls are paused")
+            raise NotSent("the provider is failing, calls are paused")
         yield
 
 
@@ -145,9 +145,9 @@ def _observed(channel: str) -> Iterator[None]:
 
 
 def _is_failure(error: Exception) -> bool:
-    """Return whether ``error`` says that the provider fails, whatever the number.
+    """Return whether ``error`` shows that the provider is failing, for any number.
 
-    A refusal of a number does not: strangers enter bad numbers.
+    A refused number does not show this, since strangers can enter bad numbers.
     """
     return not isinstance(error, ProviderRefused) or error.error_code in ACCOUNT_ERRORS
 
@@ -159,8 +159,8 @@ def _is_paused(channel: str) -> bool:
 def _may_ask(channel: str, *, patience: timedelta) -> bool:
     if cache.get(_key("failures", channel), 0) < MAX_FAILURES:
         return True
-    # While this key lives, no call is placed. When it has expired, the first call that adds it
-    # again is let through, and all others find it.
+    # While this key exists, no call is placed. When it has expired, the first call to add it again
+    # is allowed, and all others are refused.
     return cache.add(_key("pause", channel), True, timeout=max(PAUSE, patience).total_seconds())
 
 
@@ -200,6 +200,6 @@ def _ask_cache(work: Callable[[], T]) -> T | None:
     try:
         return work()
     except Exception as error:
-        # Each cache has its own errors, and a broken cache must not turn visitors away.
+        # Each cache has its own errors, and a broken cache must not keep visitors out.
         logger.warning("circuit breaker without cache: %s", type(error).__name__)
         return None

@@ -1,6 +1,6 @@
-"""The limits of one number: cooldowns, attempts of a day, and wrong codes of a day and a month.
+"""The limits of one number: cooldowns, attempts per day, and wrong codes per day and month.
 
-They are read from the record, under the lock that ``claim_number()`` takes on the number's row.
+They are computed from the record, under the lock that ``claim_number()`` takes on the number's row.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from ..exceptions import ChannelCooling, CooldownActive, NumberBlocked, QuotaExc
 from ..models import Phone, Verification, VerificationAttempt
 from ..querysets import MAX_VERIFICATION_LIFETIME, VerificationQuerySet
 
-TOO_MANY_SMS = _("Too many SMS to this number. Try again after %(time)s.")
+TOO_MANY_SMS = _("Too many SMS messages to this number. Try again after %(time)s.")
 
 
 def claim_number(phone: Phone, *, channel: str, now: datetime, is_trusted: bool = False) -> None:
     """Claim a call to ``phone`` inside the caller's transaction, which must roll back on errors.
 
-    The trusted browsers of a number share a cooldown and quotas of their own, so strangers do not
-    lock the owner out. Raises ``CooldownActive``, ``NumberBlocked`` or ``QuotaExceeded``, and
+    The trusted browsers of a number share a cooldown and quotas of their own, so strangers cannot
+    lock out the owner. Raises ``CooldownActive``, ``NumberBlocked`` or ``QuotaExceeded``, and
     ``Phone.DoesNotExist`` if the number was purged in the meantime.
     """
     shortest = NO_TIME if is_trusted else min(get_settings().COOLDOWNS)
@@ -42,14 +42,14 @@ def claim_number(phone: Phone, *, channel: str, now: datetime, is_trusted: bool 
 
 
 def refuse_cooling(phone: Phone, *, channel: str, now: datetime) -> None:
-    """Raise ``ChannelCooling`` if the provider takes calls to the number for spam."""
+    """Raise ``ChannelCooling`` if the provider treats calls to the number as spam."""
     _refuse_cooling(VerificationAttempt.objects.recent(phone.pk, since=now - DAY, channel=channel))
 
 
 def grant_checks(phone: Phone, *, now: datetime, is_trusted: bool = False) -> int:
     """Return how many checks a new verification gets, under the lock of the number.
 
-    That is at most ``MAX_CHECKS``, and at most what the quotas of the day and the month leave.
+    That is at most ``MAX_CHECKS``, and at most what the daily and monthly quotas leave.
     Raises ``QuotaExceeded`` if none are left.
     """
     config = get_settings()
@@ -68,7 +68,7 @@ def grant_checks(phone: Phone, *, now: datetime, is_trusted: bool = False) -> in
 def free_at(
     phone: Phone, *, channels: Iterable[str], now: datetime, is_trusted: bool = False
 ) -> dict[str, datetime]:
-    """Return, by channel, when ``phone`` may be called again; ``now`` means at once.
+    """Return, by channel, when ``phone`` may be called again; ``now`` means immediately.
 
     The cooldown grows with each attempt of the last 24 hours.
     """
@@ -88,7 +88,7 @@ def free_at(
 
 
 def checks_free_at(phone: Phone, *, now: datetime, is_trusted: bool = False) -> datetime:
-    """Return when a new verification of ``phone`` would get a check; ``now`` means at once."""
+    """Return when a new verification of ``phone`` would get a check; ``now`` means immediately."""
     return _checks_return_at(_counted_together(phone, is_trusted=is_trusted), now=now)
 
 
@@ -123,20 +123,20 @@ def _quota_ends_at(recent: dict[str, Any], *, channel: str) -> datetime | None:
 
 
 def _refuse_cooling(recent: dict[str, Any]) -> None:
-    """Refuse a channel on which the provider takes calls to the number for spam."""
+    """Refuse a channel on which the provider treats calls to the number as spam."""
     if recent["spam"]:
         raise ChannelCooling(retry_at=recent["spam"] + DAY)
 
 
 def _counted_together(phone: Phone, *, is_trusted: bool) -> VerificationQuerySet[Verification]:
-    """Filter the verifications whose wrong codes share a quota: trusted browsers', or others'."""
+    """Filter the verifications whose wrong codes share a quota: from trusted browsers, or not."""
     return Verification.objects.filter(phone=phone, is_trusted=is_trusted)
 
 
 def _checks_return_at(
     verifications: VerificationQuerySet[Verification], *, now: datetime
 ) -> datetime:
-    """Return when a check is free again. The query only runs after a refusal."""
+    """Return when a check is free again."""
     config = get_settings()
     windows = [(DAY, config.DAILY_FAILED_CHECKS), (MONTH, config.MONTHLY_FAILED_CHECKS)]
     return max(
@@ -163,7 +163,10 @@ def _free_at(
 def _releases(
     began: Iterable[dict[str, Any]], *, window: timedelta
 ) -> Iterator[tuple[datetime, int]]:
-    """Yield when counted checks are free again, and how many; unused ones when theirs has ended."""
+    """Yield when counted checks are free again, and how many.
+
+    Unused checks are free again when their verification ends.
+    """
     for row in began:
         unused = max(row["failed"] - row["checks"], 0)
         yield row["expires_at"], unused

@@ -14,7 +14,7 @@ from ..conf import get_settings
 from ..exceptions import ChannelUnavailable, NumberRefused
 from ..models import Price, VerificationAttempt
 
-#: A bill above this multiple of the listed price is a mistake, and is not expected again.
+#: A bill above this multiple of the listed price is a mistake, and is remembered as the multiple.
 MAX_BILL_FACTOR = 10
 
 
@@ -46,17 +46,17 @@ def estimate_price(number: str, *, channel: str, now: datetime) -> Decimal | Non
 
 
 def remember_bill(attempt: VerificationAttempt, *, price: Decimal) -> None:
-    """Keep a price above the estimate with its row, so that the next calls reserve as much."""
+    """Store a price above the estimate in its row, so that the next calls reserve as much."""
     number, asked_at = attempt.verification.number, attempt.created_at
     nearest = _nearest(_in_force(number, channel=attempt.channel, now=asked_at))
     if nearest is not None:
-        # One absurd bill must not close the site for a day.
+        # One absurd bill must not stop all calls for a day.
         billed = min(price, MAX_BILL_FACTOR * (nearest.amount or price))
         Price.objects.filter(pk=nearest.pk).update(billed=billed, billed_at=asked_at)
 
 
 def prefixes(number: str) -> list[str]:
-    """Return all beginnings of an E.164 ``number``, from the empty one to the whole number."""
+    """Return all prefixes of an E.164 ``number``, from the empty one to the whole number."""
     return [number[:end] for end in range(len(number) + 1)]
 
 

@@ -23,22 +23,22 @@ from ..visitors.visitor import client_address
 
 logger = logging.getLogger(__name__)
 
-#: With this many requests in a row from one private address, an unconfigured proxy is assumed.
+#: After this many requests in a row from one private address, an unconfigured proxy is assumed.
 PROXY_THRESHOLD = 100
 
-#: The prefix of an IPv6 address that one household has.
+#: The prefix length of the IPv6 network that one customer of a carrier usually has.
 IPV6_PREFIX = 64
 
 
 class Arrivals:
-    """Detects that all visitors seem to share one private address, as behind a hidden proxy."""
+    """Detects whether all visitors share one private address, as behind an unconfigured proxy."""
 
     def __init__(self) -> None:
         self.address, self.count = "-", 0
 
     def note(self, address: str) -> None:
-        """Count how many times in a row the same private address arrived."""
-        # Visitors without an address, as on a unix socket, share one allowance as well.
+        """Count how many requests in a row came from the same private address."""
+        # Visitors without an address, as on a Unix socket, share one limit as well.
         is_private = not address or not ipaddress.ip_address(address).is_global
         self.count = self.count + 1 if is_private and address == self.address else int(is_private)
         self.address = address
@@ -50,7 +50,7 @@ arrivals = Arrivals()
 
 
 def enforce_rate(request: HttpRequest, *, action: str) -> None:
-    """Count a request for ``action``, a key of ``RATES``; raise ``RateExceeded`` above a rate."""
+    """Count a request for ``action``, a key of ``RATES``; raise ``RateExceeded`` if too many."""
     arrivals.note(client_address(request))
     for rate in get_settings().RATES.get(action, ()):
         usage = _count(request, action=action, rate=rate)
@@ -65,8 +65,8 @@ def _count(request: HttpRequest, *, action: str, rate: str) -> dict[str, Any] | 
             request, group=f"flashcall.{action}", key=_bucket, rate=rate, increment=True
         )
     except Exception as error:
-        # Each cache has its own errors. A broken cache must not turn visitors away, and the limits
-        # in the database still hold.
+        # Each cache has its own errors. A broken cache must not keep visitors out, and the limits
+        # in the database still apply.
         _warn_uncounted(action, reason=type(error).__name__)
         return None
     # For a cache that fails silently, django-ratelimit returns a time in the past.
@@ -84,7 +84,7 @@ def _bucket(group: str, request: HttpRequest) -> str:
     """Return what is counted: an IPv4 address, or the /64 network of an IPv6 address.
 
     Django-ratelimit's own ``ip`` key puts all IPv4-mapped addresses into one bucket, and fails on
-    the empty address of a unix socket, which is a bucket of its own here.
+    the empty address of a Unix socket, which has its own bucket here.
     """
     address = client_address(request)
     if ":" not in address:

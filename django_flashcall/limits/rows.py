@@ -1,7 +1,7 @@
 """The rows that a call locks: its number, its block's hour and the site's day.
 
-All of them are inserted before the transaction that claims on them. If they were inserted inside
-it, two first calls of a day would deadlock on MariaDB.
+All of them are inserted before the transaction that locks them. If they were inserted inside it,
+the first two calls of a day could deadlock on MariaDB.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ..models import Phone, Usage
 from ..money import UsageQuerySet
 from ..transactions import in_own_transaction
 
-#: The numbers of a block differ in this many last digits.
+#: The numbers of a block differ only in this many last digits.
 BLOCK_DIGITS = 4
 
 
@@ -95,7 +95,7 @@ def _find_phone(number: str, *, now: datetime) -> Any:
 
 @in_own_transaction(Usage)
 def _insert_windows(number: str, *, now: datetime) -> None:
-    # In the order in which claims lock them. The day first would deadlock with a claim.
+    # In the order in which claims lock them. The other order could deadlock with a claim.
     scopes = [(_block(number), hour_of(now)), ("", day_of(now))]
     rows = [Usage(scope=scope, since=since) for scope, since in scopes]
     Usage.objects.bulk_create(rows, ignore_conflicts=True)

@@ -1,4 +1,4 @@
-"""The limits that all numbers share: attempts of a block's hour, attempts and money of a day."""
+"""Shared limits: attempts per block and hour, and attempts and spending per day."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ WARNING_LEVELS = (100, 80, 50)
 def claim_shared(
     number: str, *, estimate: Decimal | None, now: datetime, is_trusted: bool = False
 ) -> None:
-    """Claim a call on its block's hour and the site's day, inside the caller's transaction.
+    """Claim a call in its block's hour and the site's day, inside the caller's transaction.
 
     The limit of the block does not apply to trusted browsers. Raises ``LimitReached``, after which
     the transaction must roll back.
     """
     config = get_settings()
-    # The row that every call needs is locked last, and so for the shortest time.
+    # Every call needs the row of the day, so it is locked last, for the shortest time.
     hour = block_hour(number, now=now)
     if not is_trusted and not hour.claim(max_attempts=config.BLOCK_HOURLY_ATTEMPTS):
         raise BlockLimitReached(retry_at=hour_of(now) + HOUR)
@@ -37,21 +37,21 @@ def claim_shared(
         max_units=None if config.DAILY_SPEND is None else to_units(config.DAILY_SPEND),
     )
     if not claimed:
-        # One hour more, in case the clocks go back on this day.
+        # One hour more, since the clocks may go back on this day.
         raise LimitReached(retry_at=day_of(day_of(now) + DAY + HOUR))
 
 
 def settle(attempt: VerificationAttempt, *, price: Decimal) -> None:
-    """Replace what was reserved for ``attempt`` by ``price``, on the day of the reservation."""
+    """Replace what was reserved for ``attempt`` with ``price``, on the day of the reservation."""
     units = to_units(price) - to_units(attempt.reserved or NOTHING)
-    # SECURITY: with sign-up off the statement always runs. Otherwise its time would distinguish a
+    # SECURITY: with sign-up off the statement always runs. Otherwise the timing would distinguish a
     # decoy, which is settled at nothing, from a call whose price is its estimate.
     if units or not get_settings().SIGN_UP:
         site_day(attempt.created_at).add(attempts=0, units=units)
 
 
 def watch_spending(spent_units: int, *, estimate: Decimal | None, now: datetime) -> None:
-    """Warn the operator at half, four fifths and all of ``DAILY_SPEND``.
+    """Warn the operator at 50%, 80% and 100% of ``DAILY_SPEND``.
 
     ``spent_units`` were read before the call was claimed, so with parallel calls the warning may
     come one call late.

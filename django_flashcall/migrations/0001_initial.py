@@ -81,7 +81,7 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "phone number",
                 "verbose_name_plural": "phone numbers",
-                "permissions": [("view_full_number", "Can see phone numbers in full")],
+                "permissions": [("view_full_number", "Can view phone numbers in full")],
             },
         ),
         migrations.CreateModel(
@@ -102,7 +102,7 @@ class Migration(migrations.Migration):
                             ("voice", "voice call"),
                             ("sms", "SMS"),
                         ],
-                        help_text="Empty: every channel.",
+                        help_text="Leave empty for every channel.",
                         max_length=16,
                         verbose_name="channel",
                     ),
@@ -111,11 +111,11 @@ class Migration(migrations.Migration):
                     "prefix",
                     models.CharField(
                         blank=True,
-                        help_text="The beginning of the number, for instance +7999. Empty: every number.",
+                        help_text="The beginning of the number, such as +7999. Leave empty for every number.",
                         max_length=15,
                         validators=[
                             django.core.validators.RegexValidator(
-                                "^\\+[0-9]+\\Z", "A prefix is a + and digits, for instance +7999."
+                                "^\\+[0-9]+\\Z", "A prefix is a + and digits, such as +7999."
                             )
                         ],
                         verbose_name="prefix",
@@ -126,7 +126,7 @@ class Migration(migrations.Migration):
                     models.DecimalField(
                         blank=True,
                         decimal_places=4,
-                        help_text="Empty: a shorter prefix gives the amount.",
+                        help_text="Leave empty to use the amount of a shorter prefix.",
                         max_digits=12,
                         null=True,
                         validators=[django.core.validators.MinValueValidator(Decimal("0"))],
@@ -138,7 +138,7 @@ class Migration(migrations.Migration):
                     models.DecimalField(
                         decimal_places=4,
                         editable=False,
-                        help_text="The last price above the amount that the provider billed.",
+                        help_text="The last price that the provider billed above the amount.",
                         max_digits=12,
                         null=True,
                         verbose_name="billed",
@@ -238,7 +238,9 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "address",
-                    models.GenericIPAddressField(blank=True, null=True, verbose_name="asked from"),
+                    models.GenericIPAddressField(
+                        blank=True, null=True, verbose_name="requested from"
+                    ),
                 ),
                 ("checks", models.PositiveSmallIntegerField(default=0, verbose_name="checks")),
                 ("max_checks", models.PositiveSmallIntegerField(verbose_name="checks allowed")),
@@ -279,12 +281,12 @@ class Migration(migrations.Migration):
                     "user",
                     models.ForeignKey(
                         blank=True,
-                        help_text="The user who asked for the call, if they were logged in.",
+                        help_text="The user who requested the call, if they were logged in.",
                         null=True,
                         on_delete=django.db.models.deletion.SET_NULL,
                         related_name="+",
                         to=settings.AUTH_USER_MODEL,
-                        verbose_name="asked by",
+                        verbose_name="requested by",
                     ),
                 ),
             ],
@@ -334,7 +336,7 @@ class Migration(migrations.Migration):
                 (
                     "call_id",
                     models.CharField(
-                        blank=True, max_length=64, verbose_name="call that the SMS names"
+                        blank=True, max_length=64, verbose_name="call whose code is repeated"
                     ),
                 ),
                 (
@@ -364,7 +366,7 @@ class Migration(migrations.Migration):
                         verbose_name="price",
                     ),
                 ),
-                ("created_at", models.DateTimeField(editable=False, verbose_name="asked at")),
+                ("created_at", models.DateTimeField(editable=False, verbose_name="requested at")),
                 ("expires_at", models.DateTimeField(verbose_name="code expires at")),
                 ("sent_at", models.DateTimeField(blank=True, null=True, verbose_name="sent at")),
                 (

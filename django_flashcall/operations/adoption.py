@@ -33,13 +33,13 @@ class Finding(TextChoices):
     """What happens to the number of one user."""
 
     LINK = "link", "to be linked"
-    KNOWN = "known", "linked already"
+    KNOWN = "known", "already linked"
     TAKEN = "taken", "linked to another user"
     RELEASED = "released", "released by another user"
     DUPLICATE = "duplicate", "claimed by several users"
-    BLANK = "blank", "left empty"
-    UNREADABLE = "unreadable", "not readable as a number"
-    OTHER_REGION = "other_region", "not of a region or type that is called"
+    BLANK = "blank", "empty"
+    UNREADABLE = "unreadable", "not a phone number"
+    OTHER_REGION = "other_region", "of a region or type that is not called"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +70,7 @@ def survey() -> Iterator[Claim]:
 def link(claims: Iterable[Claim]) -> Iterator[Claim]:
     """Link the numbers of the ``claims`` that can be linked, and yield all claims.
 
-    A link is no proof: ``verified_at`` stays empty.
+    A link is not a proof: ``verified_at`` stays empty.
     """
     for batch in _batches(claims):
         free = {claim.number: claim.user for claim in batch if claim.finding == Finding.LINK}
@@ -135,7 +135,7 @@ def _judge(user: Any, *, others: int, phone: Phone | None) -> Finding:
 def _write(users: dict[str, Any]) -> set[str]:
     """Link each number to its user, and return the numbers that were linked.
 
-    A user who was deleted, or a number that has another user by now, is skipped.
+    Users who were deleted, and numbers that now have another user, are skipped.
     """
     kept = get_user_model()._default_manager.filter(pk__in=users.values()).select_for_update()
     keys = set(kept.values_list("pk", flat=True))

@@ -1,4 +1,4 @@
-"""Conversion: how many verifications are approved. Read by commands, never by a page."""
+"""Conversion: the share of verifications that are approved. Commands compute it, pages do not."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ALARM_SCOPE = "conversion"
 
 
 def watch_conversion(*, now: datetime) -> None:
-    """Sound an alarm if the last hour's share of approved verifications is half the week's or less.
+    """Sound an alarm if the share approved in the last hour is at most half that of the week.
 
     Verifications that may still be approved are left out.
     """

@@ -25,7 +25,7 @@ WORDS = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0":
 
 
 class PriceListError(ValueError):
-    """The file is not a price list. Each of ``problems`` names a line."""
+    """The file is not a valid price list. Each of ``problems`` names a line."""
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))
@@ -49,8 +49,8 @@ def write_prices(file: TextIO) -> int:
 def read_prices(file: TextIO) -> list[Price]:
     """Read rows as ``write_prices()`` writes them; raise ``PriceListError`` with every wrong line.
 
-    Columns may be separated by ``;``, decimals by ``,``, and a prefix may begin with a plus. A day
-    without a time means midnight. A row without a day is valid from now.
+    Columns may be separated by ``;``, decimals by ``,``, and a prefix may begin with a plus. A date
+    without a time means midnight. A row without a date is valid from now.
     """
     text = file.read().removeprefix("\ufeff")
     head = text.partition("\n")[0]
@@ -132,7 +132,7 @@ def _read_amount(cell: str) -> Decimal | None:
     if not cell:
         return None
     if not AMOUNT.fullmatch(cell):
-        raise ValueError(_("“%s” is not an amount; write 0.35") % cell)
+        raise ValueError(_("“%s” is not an amount such as 0.35") % cell)
     return Decimal(cell.replace(",", "."))
 
 
@@ -148,14 +148,14 @@ def _read_day(cell: str) -> datetime | None:
     try:
         moment = datetime.fromisoformat(cell)
     except ValueError as error:
-        raise ValueError(_("“%s” is not a day; write 2026-12-31") % cell) from error
+        raise ValueError(_("“%s” is not a date such as 2026-12-31") % cell) from error
     return stored_time(moment)
 
 
 def _refuse_again(price: Price, *, seen: set[tuple[Any, ...]]) -> None:
     key = (price.prefix, price.channel, price.valid_from)
     if key in seen:
-        raise ValueError(_("an earlier line has the same prefix, channel and day"))
+        raise ValueError(_("an earlier line has the same prefix, channel and date"))
     seen.add(key)
 
 

@@ -1,4 +1,4 @@
-"""What the admin pages share: read-only evidence, masked numbers, money and times."""
+"""What the admin pages share: read-only records, masked numbers, money and times."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class ReadOnly:
 
 
 class NumberColumn(admin.ModelAdmin):
-    """Shows the number masked, or in full to users with the permission; finds it in any format."""
+    """Shows numbers masked, or in full to users with the permission; searches in any format."""
 
     columns: list[str]
     details: list[str]

@@ -34,11 +34,11 @@ class PhoneAdmin(ReadOnly, NumberColumn):
     list_filter = [("blocked_at", admin.EmptyFieldListFilter)]
     list_select_related = ["user"]
     search_fields = ["number"]
-    search_help_text = _("A whole phone number, in any format.")
+    search_help_text = _("Enter a complete phone number, in any format.")
     show_full_result_count = False
     actions = ["block", "unblock", "release", "distrust"]
 
-    @transaction.non_atomic_requests  # a release has transactions of its own
+    @transaction.non_atomic_requests  # a release has its own transactions
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         """Show the list, or run an action."""
         return super().changelist_view(request, extra_context)
@@ -69,7 +69,7 @@ class PhoneAdmin(ReadOnly, NumberColumn):
         description=_("Release: detach these numbers from their users"), permissions=["block"]
     )
     def release(self, request: HttpRequest, phones: Any) -> None:
-        """Detach the chosen numbers from their users, as when a carrier reassigned them."""
+        """Detach the chosen numbers from their users, for example after reassignment."""
         owned = list(phones.exclude(user=None))
         count = release_numbers(phones.exclude(user=None))
         self._log(request, owned, message="Released.")

@@ -1,4 +1,4 @@
-"""Admin pages of the price list, the only table that is written by hand, and of usage."""
+"""Admin pages of the price list, the only table that is edited by hand, and of usage."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ class PriceAdmin(admin.ModelAdmin):
 
     @admin.display(description=_("prefix"), ordering="prefix")
     def prefix_or_all(self, price: Price) -> str:
-        """Return the prefix, or words for the empty one."""
+        """Return the prefix, or a description of the empty one."""
         return price.prefix or str(_("every number"))
 
     @admin.display(description=_("amount"), ordering="amount")
@@ -112,18 +112,18 @@ class PriceAdmin(admin.ModelAdmin):
 
     @admin.display(description=_("channel"), ordering="channel")
     def channel_or_all(self, price: Price) -> str:
-        """Return the channel, or words for the empty one."""
+        """Return the channel, or a description of the empty one."""
         return price.get_channel_display() if price.channel else str(_("every channel"))
 
 
 class UsageAdmin(ReadOnly, admin.ModelAdmin):
-    """Attempts and money of each day."""
+    """Attempts and spending of each day."""
 
     list_display = ["day", "attempts", "spent_in_currency"]
     fields = readonly_fields = ("day", "attempts", "spent_in_currency")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Usage]:
-        """Exclude the hours of blocks, which contain beginnings of numbers."""
+        """Exclude the hours of blocks, which contain prefixes of numbers."""
         return super().get_queryset(request).filter(scope="")
 
     @admin.display(description=_("day"), ordering="since")

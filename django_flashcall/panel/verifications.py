@@ -41,9 +41,9 @@ class AttemptInline(ReadOnly, admin.TabularInline):
     )
     extra = 0
 
-    @admin.display(description=_("asked at"))
+    @admin.display(description=_("requested at"))
     def asked(self, attempt: VerificationAttempt) -> str:
-        """Return when it was requested."""
+        """Return when the attempt was requested."""
         return to_the_second(attempt.created_at)
 
     @admin.display(description=_("sent at"))
@@ -91,7 +91,7 @@ class VerificationAdmin(ReadOnly, NumberColumn):
     number_field = "phone__number"
     list_filter = ["status", "attempts__channel", "attempts__status"]
     search_fields = ["phone__number"]
-    search_help_text = _("A whole phone number, in any format.")
+    search_help_text = _("Enter a complete phone number, in any format.")
     show_full_result_count = False
     inlines = [AttemptInline]
 

@@ -1,7 +1,7 @@
 """The base class of providers: one method per channel, a few flags, and three errors.
 
-A provider does not use models. It gets values, makes exactly one request, and returns an ``Answer``
-or raises one of these errors:
+A provider does not use models. It receives plain values, makes exactly one request, and returns an
+``Answer`` or raises one of these errors:
 
 ``ProviderRefused``
     The provider refused. No call was placed and nothing was billed.
@@ -44,7 +44,7 @@ class Answer:
     """What the provider answered about a call that it accepted.
 
     ``price`` is in ``FLASHCALL["CURRENCY"]``, ``None`` if it is missing or malformed; the code is
-    used all the same. ``code`` is empty if it is known already.
+    still used. ``code`` is empty if it is already known.
     """
 
     id: str = ""
@@ -57,14 +57,14 @@ class BaseProvider:
 
     #: The channels that the provider supports.
     channels: Set[str] = frozenset(Channel.values)
-    #: The channels whose code we draw. It can be checked even if the provider's answer is lost.
+    #: The channels whose code we generate. It can be checked even if the provider's answer is lost.
     own_code_channels: Set[str] = frozenset()
-    #: Whether an SMS repeats the code of an earlier call, named by the id of that call.
+    #: Whether an SMS repeats the code of an earlier call, identified by the id of that call.
     sms_needs_call = True
 
     @property
     def deadline(self) -> timedelta:
-        """The time after which no answer will arrive any more."""
+        """The time after which an answer can no longer arrive."""
         return timedelta(minutes=1)
 
     def flash_call(self, number: str, *, length: int, code: str = "") -> Answer:
@@ -75,7 +75,7 @@ class BaseProvider:
         raise NotImplementedError
 
     def voice(self, number: str, *, code: str = "") -> Answer:
-        """Call ``number`` (E.164) and speak ``code``, or the last four digits of the caller."""
+        """Call ``number`` (E.164) and speak ``code``, or the end of the calling number."""
         raise NotImplementedError
 
     def sms(self, number: str, *, call_id: str = "", code: str = "") -> Answer:
@@ -92,7 +92,7 @@ class BaseProvider:
 
 
 class StandIn(BaseProvider):
-    """Base of providers that place no calls, for development and tests."""
+    """Base class of providers that place no calls, for development and tests."""
 
     def check_deploy(self) -> list[CheckMessage]:
         """Return an error: a real site needs a real provider."""
@@ -112,7 +112,7 @@ def load_provider() -> BaseProvider:
     try:
         provider: BaseProvider = import_string(config.PROVIDER)(**config.OPTIONS)
     except (ImportError, TypeError) as error:
-        # SECURITY: the options hold the key, so only the text of the error is shown.
+        # SECURITY: the options contain the key, so only the text of the error is shown.
         raise ImproperlyConfigured(
             f"FLASHCALL: the provider {config.PROVIDER!r} cannot be created: {error}. "
             "See PROVIDER and OPTIONS."

@@ -12,7 +12,7 @@ from .base import Answer, StandIn
 
 
 class ConsoleProvider(StandIn):
-    """Prints what a phone would show. Nobody is called, so nothing is proved."""
+    """Prints what a phone would show. No call is placed, so nothing is proved."""
 
     own_code_channels = frozenset({Channel.VOICE, Channel.SMS})
     sms_needs_call = False
@@ -24,15 +24,15 @@ class ConsoleProvider(StandIn):
         """Print the calling number."""
         code = draw_code(length)
         caller = f"+7{'4950000000'[: 10 - length]}{code}"
-        return self._print(f"{number} is called by {caller}", code=code)
+        return self._print(f"call to {number} from {caller}", code=code)
 
     def voice(self, number: str, *, code: str = "") -> Answer:
         """Print what the voice says."""
-        return self._print(f"{number} hears {' '.join(code)}", code=code)
+        return self._print(f"voice call to {number}: {' '.join(code)}", code=code)
 
     def sms(self, number: str, *, call_id: str = "", code: str = "") -> Answer:
         """Print the message."""
-        return self._print(f"{number} reads {code}", code=code)
+        return self._print(f"SMS to {number}: {code}", code=code)
 
     def _print(self, line: str, *, code: str) -> Answer:
         self.stream.write(f"flashcall: {line}\n")

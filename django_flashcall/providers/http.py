@@ -27,7 +27,7 @@ from requests.adapters import HTTPAdapter
 from ..exceptions import NotSent, OutcomeUnknown
 from .base import Secret
 
-#: Longer answers are refused. A normal one has about a hundred bytes.
+#: Longer answers are refused. A normal answer has about a hundred bytes.
 MAX_BODY = 64 * 1024
 
 HEADERS = {"Accept-Encoding": "identity", "Content-Type": "application/json"}
@@ -36,7 +36,7 @@ HEADERS = {"Accept-Encoding": "identity", "Content-Type": "application/json"}
 THREAD = "flashcall-wire"
 
 #: We wait this many seconds longer than the total timeout, since the socket's own timeout error
-#: says more than ours.
+#: is more specific than ours.
 GRACE = 0.1
 
 
@@ -97,14 +97,14 @@ class Adapter(HTTPAdapter):
         return pool
 
     def shut_down(self) -> None:
-        """Shut the socket down, whatever is still received."""
+        """Shut the socket down, even if data is still being received."""
         if self.socket is not None:
             with suppress(OSError):
                 self.socket.shutdown(socket.SHUT_RDWR)
 
 
 class Session(requests.Session):
-    """Ignores redirects, of which ``requests`` would read the whole body, however long."""
+    """Ignores redirects, since ``requests`` would read their whole body, whatever its length."""
 
     def get_redirect_target(self, response: requests.Response) -> None:
         """Return nothing; ``_read()`` refuses redirects."""
@@ -133,8 +133,8 @@ class Wire:
     def post(self, url: str, payload: Mapping[str, Any], *, headers: Mapping[str, str]) -> bytes:
         """Send ``payload`` as JSON and return the body of the answer, whatever its status.
 
-        Raises ``NotSent`` or ``OutcomeUnknown``. A failed connection is tried once more. Nothing is
-        repeated after a byte of ``payload`` may have been sent.
+        Raises ``NotSent`` or ``OutcomeUnknown``. A failed connection is tried once more. The
+        request is not repeated after any byte of ``payload`` may have been sent.
         """
         body, adapter = Body(json.dumps(payload).encode()), Adapter()
         total = self.total_timeout.total_seconds()
@@ -155,8 +155,8 @@ class Wire:
         if time.monotonic() > deadline:
             raise NotSent("no connection in time")
         # One connection for each call. The server may close an idle pooled connection just when the
-        # next call is written to it, and that call would be *unknown*. A handshake is short beside
-        # a phone call, and threads and forks share nothing.
+        # next call is written to it, and that call would be *unknown*. A handshake is short
+        # compared with a phone call, and threads and forks share no connection.
         with Session() as session:
             for scheme in ("https://", "http://"):
                 session.mount(scheme, adapter)
@@ -180,7 +180,7 @@ class Wire:
             except OutcomeUnknown:
                 raise
             except Exception as error:
-                # SECURITY: only the name of the error, without its cause, which holds the URL.
+                # SECURITY: only the name of the error, without its cause, which contains the URL.
                 kind = OutcomeUnknown if body.was_read else NotSent
                 raise kind(type(error).__name__) from None
 
@@ -202,8 +202,8 @@ def _twice(send: Callable[[], bytes]) -> bytes:
 def _within(seconds: float, work: Callable[[], bytes]) -> bytes:
     """Return the result of ``work``, or raise ``TimeoutError`` after ``seconds``.
 
-    It runs in a thread. A socket timeout limits one read each, so headers that arrive byte by byte
-    would never end, and it does not limit name resolution.
+    It runs in a thread. A socket timeout limits each read, not their sum, so headers that
+    arrive byte by byte would never time out. Nor does it limit name resolution.
     """
     outcome: Future[bytes] = Future()
     Thread(target=_settle, args=(outcome, work), name=THREAD, daemon=True).start()
@@ -224,7 +224,7 @@ def _settle(outcome: Future[bytes], work: Callable[[], bytes]) -> None:
 def _read(response: requests.Response, *, deadline: float) -> bytes:
     encoding = response.headers.get("Content-Encoding", "identity")
     if response.is_redirect or encoding.lower() != "identity":
-        # We do not accept compressed bodies, whose inflated size has no limit.
+        # We do not accept compressed bodies, whose uncompressed size has no limit.
         raise OutcomeUnknown(f"status {response.status_code}, redirected or encoded")
     body = bytearray()
     # One byte at a time from the buffer. A larger read would wait until it is complete, and a slow

@@ -36,7 +36,7 @@ _ids = itertools.count(1)
 
 
 class LocMemProvider(StandIn):
-    """Behaves like mobilgroup with its default options, without a telephone."""
+    """Behaves like mobilgroup with its default options, but places no calls."""
 
     own_code_channels = frozenset({Channel.VOICE})
 
@@ -45,7 +45,7 @@ class LocMemProvider(StandIn):
         self.error_code = error_code
 
     def flash_call(self, number: str, *, length: int, code: str = "") -> Answer:
-        """Draw a code as the provider would, and add the call to the outbox."""
+        """Generate a code as the provider would, and add the call to the outbox."""
         return self._deliver(Channel.FLASH_CALL, number, code=draw_code(length))
 
     def voice(self, number: str, *, code: str = "") -> Answer:

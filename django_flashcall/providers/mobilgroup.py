@@ -26,7 +26,7 @@ from .http import Wire
 
 URL = "https://voice.mobilgroup.ru/api/voice-password/send/"
 
-#: A number without a plus, as in the API description; empty for a number of the provider's.
+#: A number without a plus, as in the API description; empty for one of the provider's numbers.
 ANI = re.compile(r"[0-9]{0,15}")
 
 PRICE = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
@@ -36,10 +36,10 @@ class MobilgroupProvider(BaseProvider):
     """Calls through mobilgroup, or through a service with the same API at ``url``.
 
     ``auth`` is where the key is sent, ``"header"`` or ``"body"``. ``voice_code`` is what a voice
-    call speaks: ``"own"`` (a code that we draw) or ``"caller"`` (the last digits of the calling
-    number). ``repeat`` speaks the code twice. ``ani`` is a registered number of yours that voice
-    calls come from. ``flash_code`` requests flash calls from a number that ends in our code. It is
-    not in the API description but used by other clients. A code in the answer takes precedence.
+    call speaks: ``"own"`` (a code that we generate) or ``"caller"`` (the last digits of the calling
+    number). ``repeat`` speaks the code twice. ``ani`` is one of your registered numbers, and voice
+    calls come from it. ``flash_code`` requests flash calls from a number that ends in our code. It
+    is not in the API description, but other clients use it. A code in the answer takes precedence.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class MobilgroupProvider(BaseProvider):
 
     @property
     def deadline(self) -> timedelta:
-        """The time after which no answer will arrive: twice the total, at least a minute."""
+        """The time after which no answer will arrive: twice the total, at least one minute."""
         return max(super().deadline, 2 * self.wire.total_timeout)
 
     @sensitive_variables()
@@ -89,14 +89,14 @@ class MobilgroupProvider(BaseProvider):
 
     @sensitive_variables()
     def voice(self, number: str, *, code: str = "") -> Answer:
-        """Place a voice call that speaks ``code``, or else the last four digits of the caller."""
+        """Place a voice call that speaks ``code``, or the end of the calling number."""
         spoken = {"code": code, "repeat": "1" if self.repeat else "", "ani": self.ani}
         voice = {key: value for key, value in spoken.items() if value}
         payload = {"number": number.removeprefix("+"), "voice": voice if code else {}}
         reply = self._ask(payload, number=number)
         answered = _read_code(reply, length=SPOKEN_LENGTH)
         if code and answered not in ("", code):
-            raise OutcomeUnknown("the answer has another code than ours")
+            raise OutcomeUnknown("the code in the answer is not ours")
         return _answer(reply, code=_require_code(answered or code))
 
     @sensitive_variables()
@@ -104,7 +104,7 @@ class MobilgroupProvider(BaseProvider):
         """Send the code of the call ``call_id`` by SMS. The answer need not contain the code."""
         reply = self._ask({"sms": {"id": call_id}}, number="")
         if str(reply.get("number") or number).removeprefix("+") != number.removeprefix("+"):
-            raise OutcomeUnknown("the answer is about another number")
+            raise OutcomeUnknown("the answer is for another number")
         return _answer(reply, code="")
 
     def check(self) -> list[CheckMessage]:
@@ -167,7 +167,7 @@ def read_reply(body: bytes, *, number: str) -> dict[str, Any]:
     if reply.get("result") != "ok":
         raise OutcomeUnknown("the answer has no result")
     if number and str(reply.get("number", number)) != number:
-        raise OutcomeUnknown("the answer is about another number")
+        raise OutcomeUnknown("the answer is for another number")
     return reply
 
 

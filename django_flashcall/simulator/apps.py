@@ -5,7 +5,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class SimulatorConfig(AppConfig):
-    """The provider, played on the developer's own machine."""
+    """A simulated provider for the developer's own machine."""
 
     name = "django_flashcall.simulator"
     label = "flashcall_simulator"

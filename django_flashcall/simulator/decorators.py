@@ -18,18 +18,18 @@ View = Callable[..., HttpResponseBase]
 
 
 def only_in_debug(view: View) -> View:
-    """Open a view to every browser and program while ``DEBUG`` is on, and to nobody otherwise.
+    """Allow a view for every browser and program while ``DEBUG`` is on; otherwise respond with 404.
 
-    No login, no CSRF token, no transaction: programs arrange faults as people do, and a slow
-    answer must not hold the site's database.
+    The view requires no login and no CSRF token, since programs arrange faults as well. It has no
+    transaction, since a slow answer must not keep one open on the site's database.
     """
 
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        # SECURITY: what rings here opens accounts, and anybody can read it.
+        # SECURITY: the codes of these calls log in to accounts, and anybody can read them here.
         if not settings.DEBUG:
             return HttpResponseNotFound(
-                _("The simulated provider answers only while DEBUG is on."),
+                _("The simulated provider only works while DEBUG is on."),
                 content_type="text/plain; charset=utf-8",
             )
         return view(request, *args, **kwargs)

@@ -1,4 +1,4 @@
-"""The telephone exchange: what was asked, what rang and what it cost, in this process' memory."""
+"""The telephone exchange: keeps requests, calls and their cost in this process's memory."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ KEPT = 500
 
 @dataclass(frozen=True)
 class Received:
-    """One request as it came, right or wrong."""
+    """One request as it was received, valid or not."""
 
     authorization: str = field(repr=False)
     body: str
@@ -35,9 +35,9 @@ class Received:
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """A call or an SMS; ``rang`` is false if it was answered and billed, and then lost.
+    """A call or an SMS; ``rang`` is false if it was accepted and billed, but did not arrive.
 
-    ``spoken`` is the code that a voice call speaks, empty for the others.
+    ``spoken`` is the code that a voice call speaks. It is empty for other kinds.
     """
 
     id: str
@@ -54,19 +54,19 @@ class Call:
 
     @property
     def speech(self) -> str:
-        """Spell the code as it is spoken, twice where that was asked for."""
+        """The code as it is spoken, twice if the request asks for it."""
         once = "\N{NO-BREAK SPACE}".join(self.spoken)
         return f"{once}, {once}" if self.repeated else once
 
     @property
     def text(self) -> str:
-        """Word the SMS in the language of whoever reads it."""
+        """The text of the SMS, in the current language."""
         return _("Your code: %(code)s") % {"code": self.code}
 
 
 @dataclass
 class Arrangement:
-    """A fault that the next ``times`` requests meet, or those for ``number``, digits only."""
+    """A fault for the next ``times`` requests, or for those to ``number`` (digits only)."""
 
     fault: Fault
     number: str = ""
@@ -74,19 +74,19 @@ class Arrangement:
     seconds: float = 10
 
     def concerns(self, number: str) -> bool:
-        """Say whether a request for the number meets the fault."""
+        """Return whether the fault applies to a request for ``number``."""
         return self.number in ("", number)
 
 
 class Exchange:
-    """Calls, requests and arranged faults, newest first and bounded; safe between threads.
+    """The latest calls, requests and arranged faults, newest first. It is thread-safe.
 
-    A site of several processes has as many exchanges, which do not know each other.
+    If a site has several processes, each has its own exchange.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        # A site's record outlives this process: an old id must not name a new call.
+        # A site keeps its record when this process ends, so a new call must not get an old id.
         self._ids = itertools.count(int(time.time()))
         self._woken = threading.Event()
         self._clear()
@@ -99,7 +99,7 @@ class Exchange:
         self.billed = Decimal("0.00")
 
     def reset(self) -> None:
-        """Forget everything, and let the slow answers go at once."""
+        """Delete everything, and send delayed answers immediately."""
         with self._lock:
             self._woken.set()
             self._woken = threading.Event()
@@ -107,43 +107,43 @@ class Exchange:
 
     @property
     def calls(self) -> tuple[Call, ...]:
-        """Everything that was placed, also what never rang; newest first."""
+        """All calls and SMS, including those that did not arrive, the newest first."""
         with self._lock:
             return tuple(self._calls)
 
     @property
     def requests(self) -> tuple[Received, ...]:
-        """The latest requests, also those that failed; newest first."""
+        """The latest requests, including those that failed, the newest first."""
         with self._lock:
             return tuple(self._requests)
 
     @property
     def arranged(self) -> tuple[Arrangement, ...]:
-        """The faults that nobody has met yet, next first."""
+        """The faults that have not been used up, the next one first."""
         with self._lock:
             return tuple(self._arranged)
 
     def ringing(self, number: str = "") -> tuple[Call, ...]:
-        """Return what the subscriber's handset shows; without a number, everybody's."""
+        """Return the calls and SMS that arrived at ``number``, or at any number without one."""
         return tuple(call for call in self.calls if call.rang and number in ("", call.number))
 
     def receive(self, request: Received) -> None:
-        """Count a request, whatever comes of it."""
+        """Record a request, whether it succeeds or fails."""
         with self._lock:
             self.requests_received += 1
             self._requests.appendleft(request)
 
     def arrange(self, arrangement: Arrangement) -> None:
-        """Let the next requests meet a fault."""
+        """Arrange a fault for the next requests."""
         with self._lock:
             self._arranged.append(arrangement)
 
     def number_of(self, order: Order) -> str:
-        """Return whose phone the order is for; an SMS goes where the call that it names went."""
+        """Return the number that the order is for; an SMS goes to the number of its call."""
         return self._named_by(order).number if order.kind is Kind.SMS else order.number
 
     def fault_for(self, order: Order) -> Arrangement | None:
-        """Use up the first arranged fault that concerns the order, else look at its number."""
+        """Use up and return the first arranged fault for the order, or the fault of its number."""
         number = self.number_of(order)
         with self._lock:
             for arrangement in self._arranged:
@@ -197,7 +197,7 @@ class Exchange:
         raise Refused(Fault.UNKNOWN_REQUEST)
 
     def pause(self, seconds: float) -> None:
-        """Hold an answer back, until ``reset()`` at the longest."""
+        """Delay an answer by ``seconds``, or until ``reset()``."""
         self._woken.wait(seconds)
 
 

@@ -1,7 +1,7 @@
-"""What may go wrong, and the numbers with which it always does.
+"""The faults that can be simulated, and numbers that always have one.
 
-A call to a number of ``FATED_NUMBERS`` meets its fault every time; every other number just rings.
-An SMS names an id, not a number, so fated numbers spare it: what is lost as a call arrives as SMS.
+Every call to a number in ``FATED_NUMBERS`` has its fault. All other numbers ring. An SMS request
+contains an id and no number, so an SMS to such a number arrives.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class Fault(TextChoices):
-    """The ten error codes of the provider, then what networks and servers do."""
+    """The ten error codes of the provider, then faults of networks and servers."""
 
     UNKNOWN_REQUEST = "unknown_request", _("Error: request not understood")
     AUTHORISATION_FAILED = "authorisation_failed", _("Error: API key not accepted")
@@ -23,10 +23,10 @@ class Fault(TextChoices):
     ANI_PHONE_NOT_VALID = "ani_phone_not_valid", _("Error: calling number not registered")
     NUMBER_IN_SPAM_LIST = "number_in_spam_list", _("Error: number in the spam list")
     CODE_NOT_VALID = "code_not_valid", _("Error: code not accepted")
-    SLOW = "slow", _("Slow: it rings at once, the answer comes late")
-    LOST_CALL = "lost_call", _("Lost call: answered and billed, but nothing rings")
+    SLOW = "slow", _("Slow: it rings immediately, but the answer is delayed")
+    LOST_CALL = "lost_call", _("Lost call: accepted and billed, but it does not ring")
     LOST_ANSWER = "lost_answer", _("Lost answer: it rings, but the answer is cut off")
-    HTTP_500 = "http_500", _("Server error: HTTP 500, nothing rings")
+    HTTP_500 = "http_500", _("Server error: HTTP 500, and it does not ring")
 
 
 ERRORS = frozenset(Fault) - {Fault.SLOW, Fault.LOST_CALL, Fault.LOST_ANSWER, Fault.HTTP_500}
@@ -50,7 +50,7 @@ FATED_NUMBERS = {
 
 
 class Refused(Exception):
-    """The provider answers with an error code; nothing rings and nothing is billed."""
+    """The provider answers with an error code; no call is placed and nothing is billed."""
 
     def __init__(self, fault: Fault) -> None:
         super().__init__(fault.value)

@@ -10,18 +10,18 @@ from django_flashcall.simulator.faults import Fault
 
 
 def digits_of(text: str) -> str:
-    """Return a Russian number as the API has it, ``79991234567``, however it was written."""
+    """Return a Russian number in any format as the API expects it: ``79991234567``."""
     digits = re.sub(r"[^0-9]", "", text)
-    # At home 8 is dialled before the number, and not +7.
+    # Within Russia, people dial 8 instead of +7.
     return f"7{digits[1:]}" if re.fullmatch("8[0-9]{10}", digits) else digits
 
 
 class ArrangeForm(forms.Form):
-    """Choose what the next requests meet."""
+    """Arranges a fault for the next requests."""
 
     fault = forms.ChoiceField(label=_("What happens"), choices=Fault.choices)
     number = forms.CharField(
-        label=_("Only to this number"),
+        label=_("Only for this number"),
         required=False,
         max_length=32,
         widget=forms.TextInput(attrs={"inputmode": "tel", "autocomplete": "off"}),
@@ -30,7 +30,7 @@ class ArrangeForm(forms.Form):
         label=_("How many times"), required=False, initial=1, min_value=1, max_value=1000
     )
     seconds = forms.FloatField(
-        label=_("Seconds that a slow answer takes"),
+        label=_("Delay of a slow answer, in seconds"),
         required=False,
         initial=10,
         min_value=0,
@@ -38,7 +38,7 @@ class ArrangeForm(forms.Form):
     )
 
     def clean_number(self) -> str:
-        """Keep the digits, however the number was written."""
+        """Return the digits of a number in any format."""
         return digits_of(self.cleaned_data["number"])
 
     @property

@@ -1,7 +1,7 @@
-"""Reads a request as the API description words it.
+"""Read requests strictly by the API description.
 
-Stricter than the provider may be: a key or a type that the description does not show is refused,
-so that a client's mistake is found here and not on the bill.
+This may be stricter than the provider: keys and types that are not in the description are refused,
+so that a client's mistakes are found here and not in production.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from django.utils.crypto import constant_time_compare
 from django_flashcall.simulator.faults import Fault, Refused
 
 API_KEY = "simulator-key"
-#: The numbers "registered in the account", from which a voice call may come.
+#: The numbers that are registered in the account, which voice calls may come from.
 REGISTERED_NUMBERS = ("74959999999",)
 
-#: A country code and its number; Russian ones have eleven digits, and +89 leads nowhere.
+#: A country code and a number. Russian numbers have eleven digits, and +89 is not assigned.
 DIALLABLE = re.compile(r"7[0-9]{10}|(?!7|0|89)[0-9]{10,15}")
 
 
 class Kind(TextChoices):
-    """The three things that the provider sells."""
+    """The three services of the provider."""
 
     FLASH_CALL = "flash_call"
     VOICE = "voice"
@@ -48,12 +48,12 @@ class Order:
 
 
 def api_key() -> str:
-    """Return the one key that opens the simulator: ``SIMULATOR_API_KEY``."""
+    """Return the API key of the simulator: ``SIMULATOR_API_KEY``."""
     return str(getattr(settings, "SIMULATOR_API_KEY", API_KEY))
 
 
 def parse(body: bytes) -> dict[str, Any]:
-    """Return the JSON object that the body holds, or refuse it."""
+    """Return the JSON object in ``body``; raise ``Refused`` if there is none."""
     try:
         document = json.loads(body)
     except (ValueError, RecursionError) as error:
@@ -64,7 +64,7 @@ def parse(body: bytes) -> dict[str, Any]:
 
 
 def authorise(header: str, document: dict[str, Any]) -> str:
-    """Return the key by which the request came; the header goes before the section."""
+    """Return the API key of the request; the header takes precedence over the body."""
     security = document.get("security")
     section = security if isinstance(security, dict) else {}
     key = header or section.get("apiKey")
@@ -74,7 +74,7 @@ def authorise(header: str, document: dict[str, Any]) -> str:
 
 
 def read_order(document: dict[str, Any]) -> Order:
-    """Return which of the six requests this is."""
+    """Return the order in a request, which must be one of the six in the description."""
     _section(document, "security", {"apiKey"})
     if "sms" in document:
         return _read_sms(document)
@@ -85,7 +85,7 @@ def read_order(document: dict[str, Any]) -> Order:
 
 def _read_flash_call(document: dict[str, Any]) -> Order:
     _allow(document, {"security", "number", "capacity", "flashcall"})
-    # Not in the description: other clients of the platform choose the code of a flash call so.
+    # Not in the description, but other clients of the platform choose the code this way.
     own = _section(document, "flashcall", {"code"})
     return Order(
         kind=Kind.FLASH_CALL,
@@ -143,7 +143,7 @@ def _section(document: dict[str, Any], key: str, keys: Set[str]) -> dict[str, An
 
 
 def _text(section: dict[str, Any], key: str, pattern: str, default: str | None = "") -> str:
-    """Return a value that, if it is there, is a string of the pattern; values go as strings."""
+    """Return a value, which must be a string that matches ``pattern``, or the default."""
     if key not in section and default is not None:
         return default
     value = section.get(key)

@@ -1,4 +1,4 @@
-"""Serves the simulator over HTTP by itself, whatever the site's URLs and middleware are."""
+"""Serve the simulator over HTTP, independently of the site's URLs and middleware."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ urlpatterns = [path("", include("django_flashcall.simulator.urls"))]
 
 
 class SimulatorHandler(WSGIHandler):
-    """Answer with the simulator's views, in the browser's language.
+    """Answers with the simulator's views, in the browser's language.
 
-    None of the site's middleware: it would look for a session, a user, and so for a database.
+    It uses none of the site's middleware, which may need a session, a user, and so a database.
     """
 
     def load_middleware(self, is_async: bool = False) -> None:
@@ -37,13 +37,13 @@ class SimulatorHandler(WSGIHandler):
             except Exception as error:
                 response = response_for_exception(request, error)
         if isinstance(response, HttpResponse):
-            # Without a length the connection could not be kept open, as a client's pool expects.
+            # Without a length, the connection could not be kept alive for a client's pool.
             response.setdefault("Content-Length", str(len(response.content)))
         return response
 
 
 class RequestHandler(WSGIRequestHandler):
-    """Lends the connection to the views and leaves the handset's polling out of the log."""
+    """Passes the connection to the views, and does not log the handset's polling."""
 
     def get_environ(self) -> dict[str, Any]:
         return {**super().get_environ(), CONNECTION: self.connection}
@@ -54,7 +54,7 @@ class RequestHandler(WSGIRequestHandler):
 
 
 class SimulatorServer(ThreadedWSGIServer):
-    """Listen on ``host`` and ``port``, 0 for any free one; raise ``OSError`` if it is taken."""
+    """Listens on ``host`` and ``port`` (0: any free one); raises ``OSError`` if it is taken."""
 
     def __init__(self, *, host: str, port: int) -> None:
         self._open: set[socket.socket] = set()
@@ -72,7 +72,7 @@ class SimulatorServer(ThreadedWSGIServer):
         super().shutdown_request(request)
 
     def server_close(self) -> None:
-        """Stop listening and hang up on every client: a pooled connection must not live on."""
+        """Stop listening, and close all connections, including pooled ones."""
         super().server_close()
         for connection in tuple(self._open):
             super().shutdown_request(connection)

@@ -1,4 +1,4 @@
-"""The provider for a test: real HTTP on this machine, no account and no database."""
+"""The provider for tests: real HTTP on this machine, without an account or a database."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from django_flashcall.simulator.server import SimulatorServer
 
 @dataclass(frozen=True)
 class RunningSimulator:
-    """Where the simulator listens, and what it has seen; ``url`` is the API's address."""
+    """The addresses of a simulator, and what it has received; ``url`` is that of the API."""
 
     url: str
     handset_url: str
@@ -23,23 +23,23 @@ class RunningSimulator:
 
     @property
     def api_key(self) -> str:
-        """The key that opens it."""
+        """The API key of the simulator."""
         return api_key()
 
     @property
     def calls(self) -> tuple[Call, ...]:
-        """Everything that was placed, also what never rang; newest first."""
+        """All calls and SMS, including those that did not arrive, the newest first."""
         return self.exchange.calls
 
     @property
     def requests_received(self) -> int:
-        """How many requests came, also those that failed."""
+        """How many requests were received, including those that failed."""
         return self.exchange.requests_received
 
     def arrange(
         self, fault: str, number: str | None = None, times: int = 1, seconds: float = 10
     ) -> None:
-        """Let the next ``times`` requests meet the fault, or those for ``number``, digits only."""
+        """Arrange a fault for the next ``times`` requests, if given only to ``number`` (digits)."""
         self.exchange.arrange(Arrangement(Fault(fault), number or "", times, seconds))
 
 
@@ -47,8 +47,8 @@ class RunningSimulator:
 def running_simulator() -> Iterator[RunningSimulator]:
     """Serve the simulator in a thread, on a free port of 127.0.0.1, until the block ends.
 
-    It answers while ``settings.DEBUG`` is on, which test runners switch off. All simulators of a
-    process share one exchange, emptied at both ends of the block.
+    It only works while ``settings.DEBUG`` is on, which test runners turn off. All simulators of a
+    process share one exchange, which is emptied at the beginning and the end of the block.
 
     ::
 

@@ -24,14 +24,14 @@ from django_flashcall.simulator.exchange import Arrangement, Call, Received, exc
 from django_flashcall.simulator.faults import ERRORS, FATED_NUMBERS, Fault, Refused
 from django_flashcall.simulator.forms import ArrangeForm, digits_of
 
-#: Where the simulator's own server puts the connection, so that an answer can be cut off.
+#: The key under which the simulator's own server passes the connection, to cut an answer off.
 CONNECTION = "flashcall_simulator.connection"
 
 
 @only_in_debug
 @require_POST
 def send(request: HttpRequest) -> HttpResponseBase:
-    """Play ``POST /api/voice-password/send/``: errors, too, come with HTTP 200."""
+    """Simulate ``POST /api/voice-password/send/``. Errors also have the status 200."""
     header = request.headers.get("Authorization", "")
     exchange.receive(Received(header, request.body.decode(errors="replace")))
     try:
@@ -72,10 +72,10 @@ def _answer(request: HttpRequest, call: Call, arranged: Arrangement | None) -> H
 
 
 def _cut_off(content: bytes, connection: socket.socket | None) -> StreamingHttpResponse:
-    """Answer with half of the content, then hang up.
+    """Answer with half of the content, then close the connection.
 
-    Other servers than ours do not lend us the connection and would keep it open for the announced
-    rest, so there no length is announced: the client gets half a JSON document.
+    Other servers do not pass the connection. With a length, they would keep it open for the rest of
+    the content, so they send none, and the client gets half a JSON document.
     """
 
     def half() -> Iterator[bytes]:
@@ -93,21 +93,21 @@ def _cut_off(content: bytes, connection: socket.socket | None) -> StreamingHttpR
 @only_in_debug
 @require_safe
 def handset(request: HttpRequest) -> HttpResponse:
-    """Show what rings, as a phone does."""
+    """Show calls and SMS, as a phone does."""
     return _handset(request, ArrangeForm())
 
 
 @only_in_debug
 @require_safe
 def calls(request: HttpRequest) -> HttpResponse:
-    """Return the part of the handset that changes."""
+    """Return the part of the handset page that changes."""
     return HttpResponse(render_to_string("flashcall_simulator/calls.html", _ringing(request)))
 
 
 @only_in_debug
 @require_POST
 def control(request: HttpRequest) -> HttpResponse:
-    """Arrange a fault for the next requests: ``fault``, and maybe ``number``, ``times``."""
+    """Arrange a fault: ``fault``, and optionally ``number``, ``times`` and ``seconds``."""
     form = ArrangeForm(_fields(request))
     if form.is_valid():
         exchange.arrange(form.arrangement)
@@ -120,7 +120,7 @@ def control(request: HttpRequest) -> HttpResponse:
 @only_in_debug
 @require_POST
 def reset(request: HttpRequest) -> HttpResponse:
-    """Forget all calls, requests and faults."""
+    """Delete all calls, requests and faults."""
     exchange.reset()
     return _done(request)
 
@@ -131,12 +131,12 @@ def _ringing(request: HttpRequest) -> dict[str, Any]:
 
 
 def _handset(request: HttpRequest, form: ArrangeForm, status: int = 200) -> HttpResponse:
-    """Render without the request: the context processors of the site may need a database."""
+    """Render the page without the request, since context processors may need a database."""
     ringing = _ringing(request)
     context = ringing | {
         "form": form,
         "fated_numbers": [(number, fault.label) for number, fault in FATED_NUMBERS.items()],
-        # A refused form waits to be mended, and the address it went to cannot be refreshed.
+        # An invalid form must stay until it is corrected, and its URL does not accept GET.
         "paused": form.is_bound or "paused" in request.GET,
         "query": urlencode({"number": ringing["number"]} if ringing["number"] else {}),
     }

@@ -15,7 +15,7 @@ from ..conf import get_cookie_options
 DEVICE_COOKIE = "flashcall_device"
 TRUSTED_FOR = timedelta(days=180)
 
-#: A browser is trusted with at most this many numbers, those verified last.
+#: A browser is trusted with at most this many numbers, the last ones verified.
 MAX_TRUSTED_NUMBERS = 5
 
 
@@ -48,7 +48,7 @@ def trust(request: HttpRequest, response: HttpResponseBase, *, phone_id: int) ->
     """Trust this browser with the number that was just verified in it.
 
     A trusted browser has cooldowns and quotas of its own, so strangers who use up those of the
-    number do not lock its owner out.
+    number do not lock out its owner.
     """
     others = [device for device in devices_of(request) if device.phone_id != phone_id]
     latest = [*others, Device(phone_id=phone_id, issued_at=timezone.now())][-MAX_TRUSTED_NUMBERS:]

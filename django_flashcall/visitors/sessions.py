@@ -1,7 +1,7 @@
 """What a visitor's session remembers.
 
-That is: the verifications that this browser began, when the visitor logged in or proved their
-number, who waits for the second step of a login, and a message for the next page.
+It remembers the verifications that this browser began, when the visitor logged in or proved their
+number, which user is at the second step of a login, and a message for the next page.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def next_url_of(request: HttpRequest, key: UUID) -> str:
 
 
 def requested_url(request: HttpRequest) -> str:
-    """Return the URL in ``next`` if it is on this site, else an empty string."""
+    """Return the URL in ``next`` if it is on this site, or an empty string."""
     url = request.POST.get("next") or request.GET.get("next") or ""
     # SECURITY: otherwise a link to the login page could redirect the visitor to any site.
     is_safe = url_has_allowed_host_and_scheme(
@@ -84,7 +84,7 @@ def record_event(request: HttpRequest, event: str) -> None:
 
 
 def has_event(request: HttpRequest, event: str, *, max_age: timedelta | None = None) -> bool:
-    """Return whether ``event`` happened in this session, and not longer ago than ``max_age``."""
+    """Return whether ``event`` happened in this session, within ``max_age`` if it is given."""
     happened_at = request.session.get(EVENTS_KEY, {}).get(event)
     if happened_at is None or max_age is None:
         return happened_at is not None
@@ -92,17 +92,17 @@ def has_event(request: HttpRequest, event: str, *, max_age: timedelta | None = N
 
 
 def is_recent(request: HttpRequest, *, max_age: timedelta) -> bool:
-    """Return whether the last login, or the last proof of a number, is younger than ``max_age``."""
+    """Return whether the user logged in, or proved a number, within ``max_age``."""
     return any(has_event(request, event, max_age=max_age) for event in (LOGIN, PROOF))
 
 
 def mark_proof(request: HttpRequest) -> None:
-    """Mark ``request``, so that the login which follows also counts as a proof of the number."""
+    """Mark ``request``, so that the following login also counts as a proof of the number."""
     request.flashcall_proof = True  # type: ignore[attr-defined]
 
 
 def record_login(sender: Any, request: HttpRequest | None = None, **kwargs: Any) -> None:
-    """Record a login by any means; a receiver of Django's ``user_logged_in``."""
+    """Record any login; a receiver for Django's ``user_logged_in``."""
     if request is None or not hasattr(request, "session"):
         return
     record_event(request, LOGIN)
@@ -113,7 +113,7 @@ def record_login(sender: Any, request: HttpRequest | None = None, **kwargs: Any)
 
 def hold_user(request: HttpRequest, user: Any) -> None:
     """Remember ``user``, whose password was right, until the second step of the login."""
-    request.session.cycle_key()  # against session fixation, as a login does
+    request.session.cycle_key()  # prevents session fixation, as a login does
     request.session[HELD_KEY] = {
         "user": str(user.pk),
         "backend": getattr(user, "backend", ""),
@@ -148,7 +148,7 @@ def password_page(request: HttpRequest) -> str:
 
 
 def keep_message(request: HttpRequest, text: str, *, page: str) -> None:
-    """Keep ``text`` for the next view of ``page``, so that reloading the page repeats nothing."""
+    """Keep ``text`` for the next view of ``page``, so that a reload does not post again."""
     request.session[MESSAGE_KEY] = {"page": page, "text": text}
 
 

@@ -1,4 +1,4 @@
-"""Who asks: the values that services need from a request."""
+"""The visitor: what services need to know about a request."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from .devices import Device, devices_of
 
 @dataclass(frozen=True, kw_only=True)
 class Visitor:
-    """Whoever asks for a call or enters a code.
+    """The person who asks for a call or enters a code.
 
     ``address`` is empty if it is not known. ``devices`` are the numbers that were verified in this
-    browser. ``request`` is there for Django's own signals.
+    browser. ``request`` is passed on to Django's own signals.
     """
 
     address: str = ""
@@ -28,7 +28,7 @@ class Visitor:
 
     @property
     def user_id(self) -> Any:
-        """The primary key of the user, ``None`` if nobody is logged in."""
+        """The primary key of the user, ``None`` if no user is logged in."""
         return self.user.pk if self.user else None
 
 
@@ -42,9 +42,9 @@ def visitor_of(request: HttpRequest) -> Visitor:
 
 
 def client_address(request: HttpRequest) -> str:
-    """Return the client address that django-ratelimit is told to use, empty if it is malformed."""
+    """Return the client address that django-ratelimit is set to use, empty if it is malformed."""
     try:
-        # Without a zone, which a forged header can make as long as it likes.
+        # Without the zone, since a forged header can make it arbitrarily long.
         address = ipaddress.ip_address(get_address(request).strip().partition("%")[0])
     except ValueError:
         return ""

@@ -1,4 +1,4 @@
-"""A site with phone login: what a fresh Django project has, and the parts marked "phone login"."""
+"""Settings of a new Django project, and those for phone login, which are marked."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-# For show: a real site takes its key from the environment and turns DEBUG off.
+# For this example only. A real site reads its key from the environment and turns DEBUG off.
 SECRET_KEY = "the example site is only for your own machine, so everybody may know its key"
 DEBUG = True
 ALLOWED_HOSTS = ["127.0.0.1", "localhost"]
@@ -55,8 +55,8 @@ DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": BASE_DIR / "demo.sqlite3",
-        # Phone login writes at once when it begins a transaction, so SQLite takes its lock then:
-        # otherwise parallel visitors get "database is locked".
+        # Phone login writes in its transactions, so SQLite must take the lock when they begin.
+        # Otherwise parallel visitors get "database is locked".
         "OPTIONS": {
             "transaction_mode": "IMMEDIATE",
             "timeout": 20,
@@ -81,8 +81,8 @@ CSRF_FAILURE_VIEW = "django_flashcall.views.csrf_failure"
 LOGIN_REDIRECT_URL = "account"
 LOGOUT_REDIRECT_URL = "home"
 
-# Phone login. The simulator answers in the place of the provider; a real site leaves out "url" and
-# takes "api_key" from the environment.
+# Phone login. The simulator replaces the provider. A real site leaves out "url" and reads "api_key"
+# from the environment.
 FLASHCALL = {
     "PROVIDER": "django_flashcall.providers.mobilgroup.MobilgroupProvider",
     "OPTIONS": {

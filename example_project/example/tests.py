@@ -15,23 +15,23 @@ PASSWORD = "for show"
 
 
 class VisitorTest(PhoneTestMixin, TestCase):
-    """Somebody comes for the first time."""
+    """A visitor who does not have an account yet."""
 
     def test_logs_in_by_phone_and_sees_the_number(self) -> None:
-        """The package's own pages, at one go."""
+        """Log in on the package's own pages, in one call."""
         self.log_in_by_phone(NUMBER)
 
         self.assertContains(self.client.get("/account/"), NUMBER)
 
     def test_logs_in_on_the_page_of_the_site(self) -> None:
-        """A page of the site's own: post to it, and take the code from the outbox."""
+        """Post to the site's own page, and read the code from the outbox."""
         code_page = self.client.post("/own-login/", {"number": NUMBER})
         self.client.post(code_page["Location"], {"code": self.outbox[-1].code})
 
         self.assertContains(self.client.get("/account/"), NUMBER)
 
     def test_is_called_once_for_a_double_click(self) -> None:
-        """The form's key makes two clicks one call."""
+        """The form's key prevents a second call."""
         key = "6f1ed002-ab55-4d0d-9b1f-8b1d6b1f5a11"
         for _ in range(2):
             self.client.post("/own-login/", {"number": NUMBER, "key": key})
@@ -40,7 +40,7 @@ class VisitorTest(PhoneTestMixin, TestCase):
 
 
 class UserTest(PhoneTestMixin, TestCase):
-    """Somebody who has a number."""
+    """A user who has a number."""
 
     def test_sees_the_secret_after_a_login_by_phone(self) -> None:
         """A login by phone is a fresh proof of the number."""
@@ -49,7 +49,7 @@ class UserTest(PhoneTestMixin, TestCase):
         self.assertEqual(self.client.get("/secret/").status_code, 200)
 
     def test_is_called_before_the_secret_after_a_login_by_password(self) -> None:
-        """A password is none."""
+        """A login by password is not a proof of the number."""
         self.client.force_login(get_user_model().objects.create_user("anna"))
 
         self.assertRedirects(
@@ -60,7 +60,7 @@ class UserTest(PhoneTestMixin, TestCase):
         self.assertEqual(self.outbox, [])
 
     def test_changes_the_number_on_pages_of_the_site(self) -> None:
-        """Two views of the site's own, each around a form of the package."""
+        """Two of the site's own views each use a form of the package."""
         self.log_in_by_phone(NUMBER)
         code_page = self.client.post("/own-change/", {"number": OTHER})
         self.client.post(code_page["Location"], {"code": self.outbox[-1].code})
@@ -80,7 +80,7 @@ class UserTest(PhoneTestMixin, TestCase):
         self.assertEqual(self.client.get("/secret/").status_code, 200)
 
     def test_takes_the_second_step_on_pages_of_the_site(self) -> None:
-        """A password, a button, and the code."""
+        """The user enters the password, presses a button and enters the code."""
         user = get_user_model().objects.create_user("anna", password=PASSWORD)
         Phone.objects.create(number=OWN, user=user, verified_at=timezone.now())
         self.client.post("/password/", {"username": "anna", "password": PASSWORD})
@@ -90,14 +90,14 @@ class UserTest(PhoneTestMixin, TestCase):
         self.assertIn("_auth_user_id", self.client.session)
 
     def test_may_choose_between_phone_and_password(self) -> None:
-        """Both forms stand on one page, and lead to the same place."""
+        """Both forms are on one page, and redirect to the same URL."""
         page = self.client.get("/password/?next=/secret/")
 
         self.assertContains(page, 'action="/phone/login/"')
         self.assertContains(page, 'name="next" value="/secret/"', count=2)
 
     def test_is_called_after_the_password(self) -> None:
-        """The call is the second step for who has a number."""
+        """The call is the second step for users with a number."""
         self.log_in_by_phone(NUMBER)
         user = get_user_model().objects.get()
         user.set_password(PASSWORD)

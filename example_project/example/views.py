@@ -1,4 +1,4 @@
-"""The site's own views, each with a form of the package in a page of the site."""
+"""The site's own views, which use the package's forms on the site's own pages."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ from django_flashcall.models import Verification
 
 @login_required
 def account(request: HttpRequest) -> HttpResponse:
-    """Show who is logged in."""
+    """Show the user who is logged in."""
     return render(request, "example/account.html")
 
 
 @never_cache
 @non_atomic_requests
 def own_login(request: HttpRequest) -> HttpResponse:
-    """Ask for the number on a page of the site's own; the code is typed on the package's page."""
+    """Ask for the number on the site's own page. The package's page takes the code."""
     form = PhoneForm(request, request.POST or None)
     if request.method == "POST" and form.is_valid():
         return redirect("django_flashcall:code", form.verification.key)
@@ -50,7 +50,7 @@ def own_login(request: HttpRequest) -> HttpResponse:
 @never_cache
 @non_atomic_requests
 def own_confirm(request: HttpRequest) -> HttpResponse:
-    """Ask who is logged in for another number."""
+    """Ask the user for another number."""
     form = ConfirmForm(request, request.POST or None)
     if request.method == "POST" and form.is_valid():
         return redirect("own_confirm_code", form.verification.key)
@@ -61,7 +61,7 @@ def own_confirm(request: HttpRequest) -> HttpResponse:
 @never_cache
 @non_atomic_requests
 def own_confirm_code(request: HttpRequest, key: UUID) -> HttpResponse:
-    """Take the code, and make the number one of the user's."""
+    """Take the code, and make the number one of the user's numbers."""
     verification = get_object_or_404(Verification, key=key, user=request.user)
     form = ConfirmCodeForm(request, request.POST or None, verification=verification)
     if request.method == "POST" and form.is_valid():
@@ -73,7 +73,7 @@ def own_confirm_code(request: HttpRequest, key: UUID) -> HttpResponse:
 @never_cache
 @non_atomic_requests
 def own_change(request: HttpRequest) -> HttpResponse:
-    """Ask who is logged in for the number that is to replace the others."""
+    """Ask the user for the number that will replace the others."""
     form = ChangeForm(request, request.POST or None)
     if request.method == "POST" and form.is_valid():
         return redirect("own_change_code", form.verification.key)
@@ -84,7 +84,7 @@ def own_change(request: HttpRequest) -> HttpResponse:
 @never_cache
 @non_atomic_requests
 def own_change_code(request: HttpRequest, key: UUID) -> HttpResponse:
-    """Take the code, and make the number the user's only one."""
+    """Take the code, and make the number the user's only number."""
     verification = get_object_or_404(Verification, key=key, user=request.user)
     form = ChangeCodeForm(request, request.POST or None, verification=verification)
     if request.method == "POST" and form.is_valid():
@@ -96,7 +96,7 @@ def own_change_code(request: HttpRequest, key: UUID) -> HttpResponse:
 @never_cache
 @non_atomic_requests
 def own_again(request: HttpRequest) -> HttpResponse:
-    """Have the user's own number called before something sensitive."""
+    """Call the user's own number before a sensitive action."""
     form = ReauthenticateForm(request, request.POST or None)
     if request.method == "POST" and form.is_valid():
         return redirect("own_again_code", form.verification.key)
@@ -107,7 +107,7 @@ def own_again(request: HttpRequest) -> HttpResponse:
 @never_cache
 @non_atomic_requests
 def own_again_code(request: HttpRequest, key: UUID) -> HttpResponse:
-    """Take the code, and note that the number was proved."""
+    """Take the code, and record that the number was proved."""
     verification = get_object_or_404(Verification, key=key, user=request.user)
     form = ReauthenticateCodeForm(request, request.POST or None, verification=verification)
     if request.method == "POST" and form.is_valid():
@@ -118,7 +118,7 @@ def own_again_code(request: HttpRequest, key: UUID) -> HttpResponse:
 @never_cache
 @non_atomic_requests
 def own_second_step(request: HttpRequest) -> HttpResponse:
-    """Have the number called of whoever gave the right password."""
+    """Call a number of the user whose password was right."""
     form = SecondStepForm(request, request.POST or None)
     if request.method == "POST" and form.is_valid():
         return redirect("own_second_step_code", form.verification.key)
@@ -139,15 +139,15 @@ def own_second_step_code(request: HttpRequest, key: UUID) -> HttpResponse:
 
 @phone_required(max_age=timedelta(minutes=5))
 def secret(request: HttpRequest) -> HttpResponse:
-    """Show what is only for who has just proved the number."""
+    """Show a page that requires a fresh proof of the number."""
     return render(request, "example/secret.html")
 
 
 class PasswordView(SecondStepMixin, LoginView):
-    """Asks for a password, and then for the number as a second step; or for the number alone."""
+    """Asks for a password and then calls the user's number; also offers a login by phone."""
 
     template_name = "example/password.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Show the other way in beside this one."""
+        """Add the form to log in by phone."""
         return super().get_context_data(**kwargs, phone_form=PhoneForm(self.request))

@@ -137,7 +137,7 @@ class TestSettings:
             ("DAILY_SPEND", [500, 0.5, Decimal(0), Decimal("NaN")], "None or a positive Decimal"),
             ("BEFORE_CALL", [None, print], "a dotted path"),
             ("ALARM_MAILS", [None, 1], "True or False"),
-            ("CURRENCY", ["", "₽", 643, None], "the three letters of a currency"),
+            ("CURRENCY", ["", "₽", 643, None], "a three-letter currency code"),
             ("REGIONS", ["RU", [], ["ru"], ["XX"], None, [None], [["RU"]]], "a list of two-letter"),
             ("NUMBER_TYPES", ["mobile", ["MOBILE"], [], [[]], None], "a list of fixed_line"),
             ("DENIED_PREFIXES", ["+7", "", ["7840"], ["+"], ["+7\n"], None, 7], "a list of prefix"),

@@ -84,7 +84,7 @@ def test_the_page_tells_the_time_by_the_visitors_clock_where_it_can(
     visitor = arrive(javascript=javascript, zone="Asia/Kamchatka")
     visitor.ask()
     until = VerificationAttempt.objects.get().expires_at.astimezone(ZoneInfo(shown))
-    assert f"The code can be entered until {until:%H:%M}." in visitor.text
+    assert f"You can enter the code until {until:%H:%M}." in visitor.text
 
 
 def test_without_a_script_the_page_names_the_time_and_the_server_holds_to_it(
@@ -205,7 +205,7 @@ def test_two_tabs_with_two_numbers_each_log_in_their_own(
 
     visitor.page = second
     visitor.answer(second_code)
-    assert visitor.sees("Perhaps you have logged in or out in another tab.")
+    assert visitor.sees("You may have logged in or out in another tab.")
     visitor.complaints.remove(FORBIDDEN)
     visitor.page.get_by_role("link", name="Open the page again").click()
     visitor.answer(second_code)

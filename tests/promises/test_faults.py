@@ -56,13 +56,13 @@ CALLING = Outcome(
     status=AttemptStatus.ACCEPTED,
     price="0.40",
     spent="0.40",
-    text="Look at the number that calls and enter its last 4 digits.",
+    text="Look at the calling number and enter its last 4 digits.",
 )
 
 
 CALLING_FOR_WHO_KNOWS_WHAT = Outcome(
     status=AttemptStatus.ACCEPTED,  # the expected price counts as spent
-    text="Look at the number that calls and enter its last 4 digits.",
+    text="Look at the calling number and enter its last 4 digits.",
 )
 
 
@@ -77,7 +77,7 @@ NOT_PLACED = Outcome(
 
 NOBODY_KNOWS = Outcome(
     status=AttemptStatus.UNKNOWN,
-    text="We could not find out whether the call to +7 999 123-45-67 came through.",
+    text="We do not know whether the call to +7 999 123-45-67 came through.",
 )
 
 

@@ -20,12 +20,12 @@ class Command(BaseCommand):
 
     help = (
         "Reports the numbers in USER_PHONE_FIELD. With --apply, links each number that exactly one "
-        "user has. It can be repeated at any time."
+        "user has. It can be run again at any time."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Add the options."""
-        parser.add_argument("--apply", action="store_true", help="link the numbers, too")
+        parser.add_argument("--apply", action="store_true", help="also link the numbers")
         parser.add_argument(
             "--report",
             type=Path,
@@ -35,7 +35,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Report all users, and link their numbers with ``--apply``."""
         if not get_settings().USER_PHONE_FIELD:
-            raise CommandError("Set FLASHCALL['USER_PHONE_FIELD'] to the users' field first.")
+            raise CommandError(
+                "Set FLASHCALL['USER_PHONE_FIELD'] to the name of the user field first."
+            )
         claims = link(survey()) if options["apply"] else survey()
         counts = self._count(claims, report=options["report"])
         for finding in Finding:

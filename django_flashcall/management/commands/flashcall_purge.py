@@ -11,7 +11,7 @@ from django_flashcall.operations.purging import purge
 
 
 class Command(BaseCommand):
-    """Deletes what is older than ``KEEP``. It is safe at any time, in parallel, and to kill."""
+    """Deletes old data. It is safe to run at any time and in parallel, and to kill."""
 
     help = (
         "Deletes verifications with their attempts, and unowned numbers, that are older than "

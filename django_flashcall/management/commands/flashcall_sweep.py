@@ -12,11 +12,11 @@ from django_flashcall.services import sweep_attempts
 
 
 class Command(BaseCommand):
-    """Sets attempts of killed processes to *unknown*. It is safe at any time."""
+    """Sets attempts of killed processes to *unknown*. It is safe to run at any time."""
 
-    help = "Sets attempts to unknown whose answer will not arrive any more. Run it from cron."
+    help = "Sets attempts to unknown if their answer can no longer arrive. Run it from cron."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Sweep, and report how many attempts there were."""
+        """Sweep, and report how many attempts were found."""
         self.stdout.write(f"{sweep_attempts()} attempts are now unknown.")
         watch_conversion(now=timezone.now())

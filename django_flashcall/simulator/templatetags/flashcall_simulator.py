@@ -14,13 +14,13 @@ register = template.Library()
 
 @register.filter
 def spelled(number: str) -> str:
-    """Write a number as its owner would: ``+7 495 123-45-67``."""
+    """Format a number as people write it: ``+7 495 123-45-67``."""
     return re.sub(r"^\+7(\d{3})(\d{3})(\d\d)(\d\d)$", r"+7 \1 \2-\3-\4", f"+{number}")
 
 
 @register.simple_tag
 def calling_number(call: Call) -> SafeString:
-    """Write the calling number, the digits that are the code of a flash call marked."""
+    """Format the calling number, and mark the digits that are the code of a flash call."""
     number = spelled(call.calling_number)
     if call.kind is not Kind.FLASH_CALL:
         return format_html("{}", number)

@@ -1,25 +1,24 @@
-// Improves the pages; without it they work all the same. Counts down to the next call, tells the
-// time by the visitor's clock, keeps a button from being pressed twice, and brings what is wrong
-// into focus.
+// Improves the pages, which also work without it: counts down to the next call, shows times in the
+// visitor's time zone, prevents double clicks, and moves the focus to the errors.
 "use strict";
 
 for (const summary of document.querySelectorAll("[data-flashcall-focus]")) summary.focus();
 
-// On the document, so that a script of the site may stop a form first and send it later.
+// On the document, so that a script of the site can first stop a form and submit it later.
 document.addEventListener("submit", (event) => {
   const form = event.target;
   if (event.defaultPrevented || !form.closest(".flashcall")) return;
   if (form.dataset.sent) event.preventDefault();
   form.dataset.sent = "yes";
-  // Should the page stay, because the visitor stopped it, the button works again.
+  // If the page stays because the visitor stopped loading, the button works again.
   setTimeout(() => delete form.dataset.sent, 5000);
 });
-// The back button may bring the page back as it was left.
+// The back button may restore the page as it was.
 addEventListener("pageshow", () => {
   for (const form of document.querySelectorAll(".flashcall form")) delete form.dataset.sent;
 });
 
-// The server does not know in which zone the visitor is, and the browser does.
+// The browser knows the visitor's time zone, the server does not.
 for (const time of document.querySelectorAll(".flashcall time[datetime]")) {
   const form = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
   time.textContent = new Date(time.dateTime).toLocaleTimeString(document.documentElement.lang, form);
@@ -32,7 +31,7 @@ for (const wait of document.querySelectorAll("[data-flashcall-wait]")) {
   const [wall, steady] = [Date.now(), performance.now()];
   for (const button of ways) button.disabled = true;
   const tick = () => {
-    // One clock may be set back, the other may stand still while the phone sleeps.
+    // One clock may be set back, the other may stop while the phone sleeps.
     const passed = Math.max(Date.now() - wall, performance.now() - steady, 0) / 1000;
     const left = Math.max(Math.ceil(seconds - passed), 0);
     const rest = String(left % 60).padStart(2, "0");

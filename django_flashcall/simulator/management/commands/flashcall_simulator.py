@@ -10,9 +10,9 @@ from django_flashcall.simulator.server import SimulatorServer
 
 
 class Command(BaseCommand):
-    """Serve the simulated provider, and nothing of the site."""
+    """Serves the simulated provider, without the site."""
 
-    help = "Serves the simulated provider, so that a site runs without an account."
+    help = "Serves the simulated provider, so that a site works without a provider account."
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -21,7 +21,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, host: str, port: int, **options: Any) -> None:
         if not settings.DEBUG:
-            raise CommandError("The simulated provider runs only with DEBUG = True.")
+            raise CommandError("The simulated provider only runs with DEBUG = True.")
         server = self.listen(host, port)
         try:
             self.announce(server)
@@ -32,7 +32,7 @@ class Command(BaseCommand):
             server.server_close()
 
     def announce(self, server: SimulatorServer) -> None:
-        """Print what a site and a person need to reach it."""
+        """Print the addresses and the API key."""
         self.stdout.write(
             f"API:     {server.api_address}\n"
             f"Handset: {server.address}\n"
@@ -41,7 +41,7 @@ class Command(BaseCommand):
         )
 
     def listen(self, host: str, port: int) -> SimulatorServer:
-        """Open the port, or say in one sentence why that is impossible."""
+        """Return a server on the port; raise ``CommandError`` if that is not possible."""
         try:
             return SimulatorServer(host=host, port=port)
         except (OSError, OverflowError) as error:

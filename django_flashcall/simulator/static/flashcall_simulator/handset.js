@@ -1,7 +1,7 @@
 "use strict";
 
-// The phone asks once a second what is new. Only new calls are added to the list, so that a screen
-// reader tells these and not all the others again.
+// The phone asks for new calls once a second. Only new calls are added to the list, so that a screen
+// reader does not read all the others again.
 const display = document.getElementById("screen");
 
 function show(fresh) {
@@ -28,7 +28,7 @@ async function refresh() {
     const response = await fetch(display.dataset.source);
     if (response.ok) show(new DOMParser().parseFromString(await response.text(), "text/html"));
   } catch {
-    // The server is away, perhaps to restart: the next second asks again.
+    // The server does not answer, perhaps because it restarts. Try again in a second.
   }
   setTimeout(refresh, 1000);
 }

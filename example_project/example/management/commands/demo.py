@@ -1,4 +1,4 @@
-"""Start the example site with everything it needs, from nothing."""
+"""Start the example site with everything it needs."""
 
 from __future__ import annotations
 
@@ -31,31 +31,31 @@ WELCOME = """
 Phone login, with a simulated provider: no call leaves this machine.
 
   Log in     http://{host}:{port}/phone/login/   (any Russian mobile number)
-  Handset    {handset}   (shows who calls; put it beside the login page)
+  Handset    {handset}   (shows the calls; open it next to the login page)
   Admin      http://{host}:{port}/admin/   ({operator} / {operator})
   Site       http://{host}:{port}/
 
-Ctrl-C ends it.
+Quit with Ctrl-C.
 """
 
 
 class Command(BaseCommand):
-    """Makes the database, starts the simulator, and serves the site beside it."""
+    """Creates the database, starts the simulator, and serves the site."""
 
-    help = "Starts the example site on SQLite with the simulator as provider."
+    help = "Starts the example site on SQLite, with the simulator as its provider."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Take other ports, should these be taken."""
+        """Add the options for other ports."""
         parser.add_argument("--port", default=8000, type=int, help="port of the site (8000)")
         parser.add_argument(
             "--simulator-port", default=8001, type=int, help="port of the handset (8001)"
         )
 
     def handle(self, *args: Any, port: int, simulator_port: int, **options: Any) -> None:
-        """Prepare, and serve until Ctrl-C."""
+        """Prepare the database, and serve the site until Ctrl-C."""
         if port == simulator_port:
             raise CommandError(
-                "The site and the simulator need two ports: --port, --simulator-port."
+                "The site and the simulator need different ports: set --port or --simulator-port."
             )
         refuse_taken_port(port, option="--port")
         refuse_taken_port(simulator_port, option="--simulator-port")
@@ -72,20 +72,20 @@ class Command(BaseCommand):
 
 
 def refuse_taken_port(port: int, *, option: str) -> None:
-    """Raise ``CommandError`` if somebody listens on ``port`` already."""
+    """Raise ``CommandError`` if ``port`` is already in use."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
         except (OSError, OverflowError) as error:
             raise CommandError(
-                f"Cannot listen on port {port} ({error}). Is the demo running already? "
-                f"Choose another one with {option}."
+                f"Cannot listen on port {port} ({error}). Is the demo already running? "
+                f"Choose another port with {option}."
             ) from error
 
 
 def prepare_database() -> None:
-    """Bring the tables up to date; make the operator and a price list where there are none."""
+    """Migrate the database; create the operator and the price list if they are missing."""
     call_command("migrate", verbosity=0, interactive=False)
     users = get_user_model()._default_manager
     if not users.filter(username=OPERATOR).exists():
