@@ -178,7 +178,7 @@ class TestConfirming:
         PhoneFactory(number=NUMBER, user=user)
         clock.shift(timedelta(minutes=16))
 
-        assert own_browser.open(CONFIRM).title == "Is it you?"
+        assert own_browser.open(CONFIRM).title == "Confirm that it is you"
         own_browser.client.get("/")
         post(own_browser, CONFIRM, number=OTHER)
         assert not Verification.objects.exists()
@@ -190,7 +190,7 @@ class TestConfirming:
         PhoneFactory(number=OTHER, user=user)
         prove(own_browser, CONFIRM, NUMBER, outbox)
 
-        assert own_browser.open("/sensitive/").title == "Is it you?"
+        assert own_browser.open("/sensitive/").title == "Confirm that it is you"
 
     def test_by_another_user_in_the_same_browser_is_worth_nothing(
         self, own_browser: Browser, outbox: Outbox
@@ -250,7 +250,7 @@ class TestChanging:
         assert own_browser.open(CHANGE).title == "Change your number"
         clock.shift(timedelta(minutes=15))
 
-        assert own_browser.open(CHANGE).title == "Is it you?"
+        assert own_browser.open(CHANGE).title == "Confirm that it is you"
 
     def test_goes_on_after_the_old_number_was_proved_again(
         self, own_browser: Browser, user: Any, clock: Clock, outbox: Outbox

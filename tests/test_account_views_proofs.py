@@ -35,7 +35,7 @@ class TestProvingAgain:
 
     @pytest.mark.parametrize("url", ["/sensitive/", "/sensitive/class/"])
     def test_opens_what_needs_it(self, own_browser: Browser, outbox: Outbox, url: str) -> None:
-        assert own_browser.open(url).title == "Is it you?"
+        assert own_browser.open(url).title == "Confirm that it is you"
 
         page = prove_own(own_browser, url, outbox)
 
@@ -50,7 +50,7 @@ class TestProvingAgain:
         assert own_browser.open("/sensitive/").text == "sensitive"
         clock.shift(timedelta(seconds=1))
 
-        assert own_browser.open("/sensitive/").title == "Is it you?"
+        assert own_browser.open("/sensitive/").title == "Confirm that it is you"
         assert own_browser.open("/sensitive/class/").text == "sensitive class"
 
     def test_a_login_by_phone_is_a_proof(self, outbox: Outbox) -> None:

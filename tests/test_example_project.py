@@ -133,7 +133,7 @@ class TestDemo:
             demo.command(), capture_output=True, text=True, timeout=60, check=False, env=ENVIRONMENT
         )
         assert second.returncode == 1
-        assert "Choose another one with --port" in second.stderr
+        assert "Choose another port with --port" in second.stderr
         assert "Traceback" not in second.stderr
 
     def test_its_own_tests_pass(self) -> None:

@@ -104,17 +104,17 @@ class TestChecking:
             (
                 {"status": VerificationStatus.CANCELED},
                 "canceled",
-                "was used, or the call was given up",
+                "was already used, or the request was canceled",
             ),
             (
                 {"status": VerificationStatus.APPROVED, "approved_at": NOON},
                 "approved",
-                "was used, or the call was given up",
+                "was already used, or the request was canceled",
             ),
             (
                 {"status": VerificationStatus.APPROVED, "approved_at": NOON, "consumed_at": NOON},
                 "used",
-                "was used, or the call was given up",
+                "was already used, or the request was canceled",
             ),
             ({"expires_at": NOON}, VerificationEnded.code, str(VerificationEnded())),
         ],

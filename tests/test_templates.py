@@ -297,7 +297,7 @@ class TestTexts:
         assert "You don't need to answer." in browser.open(LOGIN).text
 
     def test_the_code_page_warns_of_those_who_ask_for_the_digits(self, browser: Browser) -> None:
-        assert "Never tell these digits to anyone." in browser.ask(NUMBER).text
+        assert "Never share these digits with anyone." in browser.ask(NUMBER).text
 
     def test_the_page_counts_down_and_says_the_time_for_those_without_javascript(
         self, browser: Browser, clock: Clock

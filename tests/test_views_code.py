@@ -30,7 +30,7 @@ class TestTexts:
         assert f"We are calling {SHOWN}" in page.text
         assert "Continue" in page.buttons
         page = browser.answer("1234")
-        assert "We do not know the code of this call yet." in page.text
+        assert "We do not know the code for this call yet." in page.text
         assert the_verification().checks == 0
 
     @pytest.mark.parametrize("minutes", [0, 1])
@@ -42,7 +42,7 @@ class TestTexts:
 
         page = browser.open(browser.url)
 
-        assert "The code can be entered until 12:05 ." in page.text
+        assert "You can enter the code until 12:05 ." in page.text
         assert "counts as well" not in page.text
 
     def test_after_another_call_both_codes_count_and_the_page_says_so(
@@ -53,7 +53,7 @@ class TestTexts:
 
         page = browser.press("Call again")
 
-        assert "until 12:06 . If the code that came before arrives, it counts as well." in page.text
+        assert "until 12:06 . An earlier code will also work." in page.text
         browser.answer(outbox[0].code)
         assert browser.url == "/welcome/"
 
@@ -243,7 +243,7 @@ class TestOffers:
         data = browser.data("Call again") | {"channel": "sms"}
         clock.shift(timedelta(seconds=120))
         refused = Page(browser.client.post(browser.url, data, follow=True).content.decode())
-        assert "Too many SMS to this number. Try again after 5 March, 12:01." in refused.text
+        assert "Too many SMS messages to this number. Try again after 5 March, 12:01." in refused.text
 
     def test_the_page_offers_no_channel_that_is_held_for_spam(
         self, browser: Browser, clock: Clock, flashcall: Any
@@ -280,7 +280,7 @@ class TestOffers:
         page = browser.open(browser.url)
 
         assert f"The new code will be for {SHOWN}" in page.text
-        assert "The code is the last 4 digits of the number that calls you." in page.text
+        assert "The code is the last 4 digits of the calling number." in page.text
 
     def test_what_is_said_before_a_call_is_what_comes(
         self, browser: Browser, outbox: Outbox
@@ -297,7 +297,7 @@ class TestOffers:
         [
             ("requested", "We are sending an SMS with the code to"),
             ("accepted", "We have sent an SMS with the code to"),
-            ("unknown", "We could not find out whether the SMS to"),
+            ("unknown", "We do not know whether the SMS to"),
             ("rejected", "We cannot send an SMS to"),
         ],
     )
@@ -322,7 +322,7 @@ class TestChanges:
 
         page = open_page.answer(outbox[0].code)
 
-        assert "The code was used, or the call was given up." in page.text
+        assert "The code was already used, or the request was canceled." in page.text
         assert the_verification().status == VerificationStatus.CANCELED
         assert not is_logged_in(browser)
 

@@ -182,8 +182,8 @@ class TestRequests:
         browser.open(reverse("django_flashcall:code", args=[verification.key]))
 
         assert browser.url == LOST
-        assert "We have lost track of that call" in browser.page.text
-        assert "We have lost track" not in browser.open(LOGIN).text
+        assert "This browser no longer has that request" in browser.page.text
+        assert "This browser no longer has" not in browser.open(LOGIN).text
 
     def test_the_pages_open_to_strangers_where_a_login_is_required(self, browser: Browser) -> None:
         browser.open("/welcome/")

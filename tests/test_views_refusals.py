@@ -36,7 +36,7 @@ class TestProviders:
         flashcall(CONCURRENT_CALLS=1)
         with breaker.slot("flash_call"):
             page = browser.ask(TYPED)
-        assert "We cannot call anybody at the moment. Try again after 12:01." in page.text
+        assert "We cannot place calls at the moment. Try again after 12:01." in page.text
         assert page.input("number")["value"] == TYPED
         assert "Enter the digits" not in page.text
         assert browser.press("Call me").input("code")
@@ -115,8 +115,8 @@ class TestProviders:
 
         page = browser.ask(NUMBER)
 
-        assert f"We could not find out whether the call to {SHOWN} came through." in page.text
-        assert "If you are called now, that code will not work." in page.text
+        assert f"We do not know whether the call to {SHOWN} came through." in page.text
+        assert "If you get this call, its code will not work." in page.text
         assert "You can ask again after 12:01." in page.text
         assert "Continue" not in page.buttons
 
@@ -139,12 +139,12 @@ class TestLimits:
             ("", "Enter a phone number."),
             ("+7\x00999 1234567", "Null characters are not allowed."),
             ("12", "This is not a phone number. Check the digits. Example: +7 912 345-67-89."),
-            ("999 FLOWERS", "A phone number has no letters and no extension. Example: +7 912"),
+            ("999 FLOWERS", "A phone number has without letters and no extension. Example: +7 912"),
             (
                 "+44 7912 345678",
-                "We do not call numbers of this country, only numbers like +7 912",
+                "We do not call numbers in this country, only numbers like +7 912",
             ),
-            ("+7 495 123-45-67", "We call mobile numbers only, like +7 912 345-67-89."),
+            ("+7 495 123-45-67", "We call only call mobile numbers, like +7 912 345-67-89."),
         ],
     )
     def test_a_number_that_may_not_be_called_is_refused_and_kept_for_mending(
@@ -211,7 +211,7 @@ class TestLimits:
 
         page = Page(browser.client.post(browser.url, data, follow=True).content.decode())
 
-        assert "This way of getting the code is not available now." in page.text
+        assert "This way of getting the code is not available right now." in page.text
         assert len(outbox) == 1
 
 

@@ -205,7 +205,7 @@ class TestTiming:
         real, decoy = VerificationAttempt.objects.order_by("pk")
         assert decoy.verification.is_decoy
         assert decoy.status == real.status == "unknown"
-        assert "We could not find out whether the call" in pages[0]
+        assert "We do not know whether the call" in pages[0]
         assert pages[0] == pages[1]
 
     @pytest.mark.parametrize("code", [ErrorCode.ANI_PHONE_NOT_VALID, "sms_is_switched_off"])

@@ -157,7 +157,7 @@ class TestCalls:
         with pytest.raises(ChannelCooling) as caught:
             claim_number(one)
         assert caught.value.retry_at == NOON + timedelta(hours=19)
-        assert "Choose another one" in str(caught.value)
+        assert "Choose another way" in str(caught.value)
         claim_number(other, Channel.VOICE)
 
 

@@ -61,7 +61,7 @@ class TestSpendingAlarms:
         assert told == [0, 0, 0, 0, 1, 1, 1, 2, 2, 3]
         with pytest.raises(LimitReached):
             start()
-        assert warnings_sent[-1] == "Today's calls have used 100 % of DAILY_SPEND."
+        assert warnings_sent[-1] == "Today's calls have used 100% of DAILY_SPEND."
         assert len(warnings_sent) == 3
 
     @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ class TestSpendingAlarms:
     ) -> None:
         flashcall(DAILY_SPEND=Decimal("10"))
         shared.watch_spending(to_units(Decimal(spent)), estimate=None, now=timezone.now())
-        told = f"Today's calls have used {percent} % of DAILY_SPEND."
+        told = f"Today's calls have used {percent}% of DAILY_SPEND."
         assert warnings_sent == ([told] if percent else [])
 
     def test_a_call_that_was_refused_for_something_else_has_used_no_money(
@@ -126,7 +126,7 @@ class TestSpendingAlarms:
             PhoneFactory(number="+79991230001")
             UsageFactory(scope="+7999123", since=hour_of(now))
         start("+79991230001")
-        assert warnings_sent == ["Today's calls have used 80 % of DAILY_SPEND."]
+        assert warnings_sent == ["Today's calls have used 80% of DAILY_SPEND."]
 
 
 class TestDay:

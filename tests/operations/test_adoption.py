@@ -157,7 +157,7 @@ class TestCommand:
         make_user("никакой")
         told = run()
         assert "        1 to be linked (link)\n" in told
-        assert "        1 not readable as a number (unreadable)\n" in told
+        assert "        1 not a phone number (unreadable)\n" in told
         assert "Nothing was changed" in told
         assert not Phone.objects.exists()
 

@@ -55,7 +55,7 @@ TRY_LATER = "We cannot call +7 999 123-45-67 at the moment."
 CHECK_NUMBER = "+7 999 123-45-67 cannot be reached this way."
 
 
-NOBODY_KNOWS = "We could not find out whether the call to +7 999 123-45-67 came through."
+NOBODY_KNOWS = "We do not know whether the call to +7 999 123-45-67 came through."
 
 
 class TestLoggingIn:

@@ -33,7 +33,7 @@ class TestFlashCall:
 
         line = stream.getvalue()
         assert len(code) == length
-        assert re.fullmatch(rf"flashcall: \+79991234567 is called by \+7\d*{code}\n", line)
+        assert re.fullmatch(rf"flashcall: call to \+79991234567 from \+7\d*{code}\n", line)
 
     @pytest.mark.parametrize("length", range(4, 9))
     def test_shows_a_number_that_can_be_pasted_whole(
@@ -51,7 +51,7 @@ class TestVoiceAndSms:
     ) -> None:
         answer = provider.voice(NUMBER, code="0042")
 
-        assert stream.getvalue() == "flashcall: +79991234567 hears 0 0 4 2\n"
+        assert stream.getvalue() == "flashcall: voice call to +79991234567: 0 0 4 2\n"
         assert (answer.code, answer.price) == ("0042", Decimal(0))
 
     def test_an_sms_is_written_with_its_code(
@@ -59,7 +59,7 @@ class TestVoiceAndSms:
     ) -> None:
         provider.sms(NUMBER, code="0042")
 
-        assert stream.getvalue() == "flashcall: +79991234567 reads 0042\n"
+        assert stream.getvalue() == "flashcall: SMS to +79991234567: 0042\n"
 
     def test_an_sms_needs_no_call_before_it(self) -> None:
         assert not ConsoleProvider.sms_needs_call
@@ -70,7 +70,7 @@ class TestOptions:
     def test_the_terminal_is_the_default(self, capsys: pytest.CaptureFixture[str]) -> None:
         ConsoleProvider().sms(NUMBER, code="0042")
 
-        assert capsys.readouterr().out == "flashcall: +79991234567 reads 0042\n"
+        assert capsys.readouterr().out == "flashcall: SMS to +79991234567: 0042\n"
 
     def test_production_refuses_it(self) -> None:
         [message] = ConsoleProvider().check_deploy()

@@ -71,7 +71,7 @@ class TestCommand:
         assert process.returncode == 0
 
     def test_it_does_not_run_without_debug(self) -> None:
-        with pytest.raises(CommandError, match="runs only with DEBUG = True"):
+        with pytest.raises(CommandError, match="only runs with DEBUG = True"):
             call_command("flashcall_simulator")
 
     def test_a_taken_port_is_one_clear_sentence(self, settings: Any) -> None:

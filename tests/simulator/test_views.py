@@ -28,7 +28,7 @@ def post(simulator: RunningSimulator, path: str, **request: Any) -> requests.Res
 
 class TestHandset:
     def test_an_untouched_handset_is_silent(self, simulator: RunningSimulator) -> None:
-        assert "Nothing has rung yet." in page(simulator)
+        assert "No calls yet." in page(simulator)
 
     def test_a_missed_call_marks_the_digits_that_are_the_code(
         self, simulator: RunningSimulator
@@ -56,7 +56,7 @@ class TestHandset:
     def test_a_lost_call_does_not_ring(self, simulator: RunningSimulator) -> None:
         simulator.arrange("lost_call")
         ask(simulator, number=DIGITS)
-        assert "Nothing has rung yet." in page(simulator)
+        assert "No calls yet." in page(simulator)
 
     def test_the_latest_call_stands_first(self, simulator: RunningSimulator) -> None:
         ask(simulator, number=DIGITS)
@@ -116,7 +116,7 @@ class TestArranging:
     def test_a_fault_is_arranged_by_the_form(self, simulator: RunningSimulator) -> None:
         answer = post(simulator, "control/", data={"fault": "slow", "seconds": "0"})
         assert answer.url == simulator.handset_url
-        assert "Slow: it rings at once" in answer.text
+        assert "Slow: it rings immediately" in answer.text
         (arranged,) = simulator.exchange.arranged
         assert (arranged.times, arranged.seconds) == (1, 0)
 
@@ -161,7 +161,7 @@ class TestAddresses:
         settings.DEBUG = False
         answer = requests.request(method, simulator.handset_url + path, timeout=5)
         assert answer.status_code == 404
-        assert answer.text == "The simulated provider answers only while DEBUG is on."
+        assert answer.text == "The simulated provider only works while DEBUG is on."
 
     def test_the_api_is_not_served_without_debug(
         self, simulator: RunningSimulator, settings: Any
