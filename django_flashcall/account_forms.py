@@ -15,6 +15,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.debug import sensitive_variables
 
 from . import accounts
 from .choices import Purpose
@@ -61,6 +62,7 @@ class ReauthenticateForm(StartForm):
     purpose = Purpose.REAUTHENTICATE
     url_name = "django_flashcall:reauthenticate"
 
+    @sensitive_variables()
     def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
         super().__init__(request, *args, **kwargs)
         choices = [(str(phone.pk), phone.masked) for phone in self.phones]

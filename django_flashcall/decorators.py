@@ -94,7 +94,7 @@ class GuardedMixin(NonAtomicMixin):
     def as_view(cls, **initkwargs: Any) -> View:
         """Return the guarded view function."""
         view: View = sensitive_variables()(super().as_view(**initkwargs))
-        for guard in (sensitive_post_parameters("number", "code"), csrf_protect, never_cache):
+        for guard in (never_cache, csrf_protect, sensitive_post_parameters()):
             view = guard(view)
         return view
 

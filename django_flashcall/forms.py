@@ -90,10 +90,14 @@ class StartForm(forms.Form):
     url_name: str
     verification: Verification
 
+    # SECURITY: the arguments contain the posted data.
+    @sensitive_variables()
     def __init__(
         self, request: HttpRequest, *args: Any, next_url: str | None = None, **kwargs: Any
     ) -> None:
         super().__init__(*args, **kwargs)
+        # SECURITY: hides the posted data from error reports, whatever the view does.
+        request.sensitive_post_parameters = "__ALL__"  # type: ignore[attr-defined]
         self.request = request
         self.next_url = sessions.requested_url(request) if next_url is None else next_url
         self.fields["key"].initial = uuid4
@@ -176,6 +180,7 @@ class PhoneForm(StartForm):
     purpose = Purpose.LOGIN
     url_name = "django_flashcall:login"
 
+    @sensitive_variables()
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         field = self.fields["number"]
@@ -205,10 +210,14 @@ class CodeForm(forms.Form):
 
     code = CodeField(label=_("Code"))
 
+    # SECURITY: the arguments contain the posted data.
+    @sensitive_variables()
     def __init__(
         self, request: HttpRequest, *args: Any, verification: Verification, **kwargs: Any
     ) -> None:
         super().__init__(*args, **kwargs)
+        # SECURITY: hides the posted data from error reports, whatever the view does.
+        request.sensitive_post_parameters = "__ALL__"  # type: ignore[attr-defined]
         self.request = request
         self.verification = verification
         self.user: AbstractBaseUser | None = None

@@ -63,14 +63,20 @@ def start_verification(
     no error here. Raises ``NumberRefused`` and the subclasses of ``StartRefused``.
     """
     number, key = parse_number(number), key or uuid4()
-    try:
-        return _start(number, purpose=purpose, visitor=visitor, channel=channel, key=key)
-    except (StartRefused, NumberRefused, IntegrityError):
-        # The same form may have been sent twice, and the other request has committed.
-        verification = _find_started(key, number=number, purpose=purpose)
-        if verification is None:
-            raise
-        return verification
+    refusal: StartRefused = ChannelUnavailable()
+    for candidate in [channel] if channel else starting_channels():
+        try:
+            return _start(number, channel=candidate, purpose=purpose, visitor=visitor, key=key)
+        except (StartRefused, NumberRefused, IntegrityError) as error:
+            # The same form may have been sent twice, and the other request has committed.
+            verification = _find_started(key, number=number, purpose=purpose)
+            if verification is not None:
+                return verification
+            if channel or not isinstance(error, ChannelCooling | ChannelUnavailable):
+                raise
+            refusal = error
+    message = NO_CHANNEL_YET if refusal.retry_at else NO_CHANNEL
+    raise type(refusal)(message, retry_at=refusal.retry_at) from refusal
 
 
 @sensitive_variables()
@@ -160,25 +166,7 @@ def current_attempts(verification: Verification) -> list[VerificationAttempt]:
     return attempts
 
 
-def _start(
-    number: str, *, purpose: str, visitor: Visitor, channel: str | None, key: UUID
-) -> Verification:
-    """Start by ``channel``, or by the first channel that is possible for this number."""
-    refusal: StartRefused = ChannelUnavailable()
-    for candidate in [channel] if channel else starting_channels():
-        try:
-            return _start_by(candidate, number, purpose=purpose, visitor=visitor, key=key)
-        except (ChannelCooling, ChannelUnavailable) as error:
-            refusal = error
-    if channel:
-        raise refusal
-    message = NO_CHANNEL_YET if refusal.retry_at else NO_CHANNEL
-    raise type(refusal)(message, retry_at=refusal.retry_at) from refusal
-
-
-def _start_by(
-    channel: str, number: str, *, purpose: str, visitor: Visitor, key: UUID
-) -> Verification:
+def _start(number: str, *, channel: str, purpose: str, visitor: Visitor, key: UUID) -> Verification:
     now = timezone.now()
     with ready_to_dial(now=now):
         order = order_start(number, channel=channel, purpose=purpose, visitor=visitor, now=now)

@@ -29,3 +29,15 @@ def plain(text: str) -> str:
         for letter in unicodedata.normalize("NFKC", text)
         if unicodedata.category(letter) != "Cf"
     )
+
+
+class Secret(str):
+    """A string that debug pages do not show, for keys and phone numbers.
+
+    Only its ``repr()`` is hidden, so ``f"Bearer {secret}"`` works as usual.
+    """
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'********'"

@@ -33,6 +33,7 @@ from .exceptions import FlashCallError, LoginRefused
 from .forms import CodeForm, PhoneForm, StartForm
 from .limits.rates import enforce_rate
 from .models import Verification, VerificationAttempt
+from .text import Secret
 from .visitors import devices, sessions
 from .visitors.visitor import Visitor
 
@@ -243,7 +244,7 @@ class CheckView(RedirectMixin, FormView):
             verification=self.verification,
             progress=progress,
             refusal=sessions.pop_message(self.request, page=self.request.path),
-            number=phone.display if self.shows_number else phone.masked,
+            number=Secret(phone.display) if self.shows_number else phone.masked,
             shows_number=self.shows_number,
             code_time=end_time(progress.code_until) if progress.code_until else "",
             retry_time=clock_time(progress.retry_at),
@@ -253,9 +254,10 @@ class CheckView(RedirectMixin, FormView):
         """Return the form for a new verification of the same number."""
         initial = self.start_form_class.initial_for(self.verification.phone)
         next_url = self.get_redirect_url()
-        form = self.start_form_class(self.request, initial=initial, next_url=next_url)
+        form = self.start_form_class(self.request, next_url=next_url)
         return {
             "again_form": form,
+            "again_fields": {name: Secret(value) for name, value in initial.items()},
             "again_url": reverse(self.start_url_name),
             "channel": expected_channel(now=timezone.now()),
             "code_length": get_settings().CODE_LENGTH,

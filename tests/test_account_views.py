@@ -137,7 +137,7 @@ class TestConfirming:
 
         page = prove(own_browser, CHANGE, NUMBER, outbox)
 
-        assert "This number is listed in another account. Ask us to free it." in page.text
+        assert "This number is listed in another account. Contact us" in page.text
         assert not Phone.objects.filter(user=user).exists()
 
     def test_leaves_the_name_alone_that_a_user_logs_in_by(

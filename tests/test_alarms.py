@@ -141,4 +141,6 @@ class TestProviderErrors:
         assert not warnings_sent
         flashcall(OPTIONS={"price": Decimal("0.90")})
         start("+79997654321")
-        assert warnings_sent == ["An attempt by flash_call cost 0.90; the expected price was 0.3500."]
+        assert warnings_sent == [
+            "An attempt by flash_call cost 0.90; the expected price was 0.3500."
+        ]

@@ -243,7 +243,9 @@ class TestOffers:
         data = browser.data("Call again") | {"channel": "sms"}
         clock.shift(timedelta(seconds=120))
         refused = Page(browser.client.post(browser.url, data, follow=True).content.decode())
-        assert "Too many SMS messages to this number. Try again after 5 March, 12:01." in refused.text
+        assert (
+            "Too many SMS messages to this number. Try again after 5 March, 12:01." in refused.text
+        )
 
     def test_the_page_offers_no_channel_that_is_held_for_spam(
         self, browser: Browser, clock: Clock, flashcall: Any

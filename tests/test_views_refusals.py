@@ -139,12 +139,12 @@ class TestLimits:
             ("", "Enter a phone number."),
             ("+7\x00999 1234567", "Null characters are not allowed."),
             ("12", "This is not a phone number. Check the digits. Example: +7 912 345-67-89."),
-            ("999 FLOWERS", "A phone number has without letters and no extension. Example: +7 912"),
+            ("999 FLOWERS", "Enter the number without letters or an extension. Example: +7 912"),
             (
                 "+44 7912 345678",
                 "We do not call numbers in this country, only numbers like +7 912",
             ),
-            ("+7 495 123-45-67", "We call only call mobile numbers, like +7 912 345-67-89."),
+            ("+7 495 123-45-67", "We only call mobile numbers, like +7 912 345-67-89."),
         ],
     )
     def test_a_number_that_may_not_be_called_is_refused_and_kept_for_mending(

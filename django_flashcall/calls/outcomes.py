@@ -21,6 +21,7 @@ from ..models import VerificationAttempt
 from ..money import NOTHING
 from ..phone import mask
 from ..providers.base import Answer
+from ..querysets import AttemptQuerySet
 from ..text import word
 from ..transactions import in_own_transaction, outlive_connection
 
@@ -104,30 +105,43 @@ def record(attempt: VerificationAttempt, outcome: Outcome) -> bool:
 def conclude(attempt: VerificationAttempt, outcome: Outcome) -> bool:
     """Write ``outcome`` and settle the cost in one short transaction; return whether it was new."""
     fields = _fields(attempt, outcome)
-    # A decoy that was swept is already settled, so a late answer must not settle it again.
-    only = {"status": AttemptStatus.REQUESTED} if attempt.verification.is_decoy else {}
-    is_new = _write(attempt, fields=fields, only=only)
+    is_new = _write(attempt, fields=fields)
     for name, value in fields.items():
         setattr(attempt, name, value)
     return is_new
 
 
-def abandon(attempt: VerificationAttempt) -> bool:
+def abandon(attempt: VerificationAttempt) -> None:
     """Record that ``attempt`` is not dialled, unless its dialling has begun."""
     fields = _fields(attempt, Outcome.of_error(NotSent("not dialled")))
-    return _write(attempt, fields=fields, only={"sent_at": None})
+    _write(attempt, fields=fields, sent_at=None)
 
 
 @in_own_transaction(VerificationAttempt)
-def _write(attempt: VerificationAttempt, *, fields: dict[str, Any], only: dict[str, Any]) -> bool:
-    this = VerificationAttempt.objects.filter(pk=attempt.pk, **only)
-    if not this.conclude(**fields):
+def _write(attempt: VerificationAttempt, *, fields: dict[str, Any], **only: Any) -> bool:
+    these = VerificationAttempt.objects.filter(pk=attempt.pk, **only)
+    if attempt.verification.is_decoy:
+        return _write_decoy(attempt, these, fields=fields)
+    if not these.conclude(**fields):
         return False
     spent = _spent(attempt, fields=fields)
     settle(attempt, price=spent)
     if attempt.reserved is not None and spent > attempt.reserved:
         remember_bill(attempt, price=spent)
     return True
+
+
+def _write_decoy(
+    attempt: VerificationAttempt,
+    these: AttemptQuerySet[VerificationAttempt],
+    *,
+    fields: dict[str, Any],
+) -> bool:
+    """Write the outcome of a decoy, and settle it at nothing with its first outcome only."""
+    if these.filter(status=AttemptStatus.REQUESTED).conclude(**fields):
+        settle(attempt, price=NOTHING)
+        return True
+    return these.conclude(**fields)  # it was swept, which has settled it
 
 
 def _fields(attempt: VerificationAttempt, outcome: Outcome) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.db.models import Count, Q
 
@@ -10,12 +10,10 @@ from .. import alarms
 from ..choices import Alarm, VerificationStatus
 from ..clock import HOUR, WEEK, hour_of
 from ..models import Usage, Verification
+from ..querysets import MAX_VERIFICATION_LIFETIME
 
 #: With fewer verifications in an hour, no alarm sounds.
 MIN_SAMPLE = 30
-
-#: Verifications younger than this may still be approved.
-OPEN_FOR = timedelta(minutes=10)
 
 #: The scope of the ``Usage`` rows that mark the hours in which the alarm sounded.
 ALARM_SCOPE = "conversion"
@@ -26,7 +24,7 @@ def watch_conversion(*, now: datetime) -> None:
 
     Verifications that may still be approved are left out.
     """
-    until = now - OPEN_FOR
+    until = now - MAX_VERIFICATION_LIFETIME
     count, approved = _approved(since=until - HOUR, until=until)
     of_week, approved_of_week = _approved(since=until - WEEK, until=until - HOUR)
     if count < MIN_SAMPLE or not of_week:

@@ -25,18 +25,7 @@ from django.utils.module_loading import import_string
 
 from ..choices import Channel
 from ..conf import get_settings
-
-
-class Secret(str):
-    """A string that debug pages do not show, for the keys of providers.
-
-    Only its ``repr()`` is hidden, so ``f"Bearer {secret}"`` works as usual.
-    """
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "'********'"
+from ..text import Secret as Secret
 
 
 @dataclass(frozen=True, kw_only=True)

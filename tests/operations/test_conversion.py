@@ -43,7 +43,8 @@ class TestConversion:
         happened(AN_HOUR_AGO, approved=12, others=MIN_SAMPLE - 12)
         assert (
             "40 % of the 30 verifications in the last hour were approved; "
-            "in the last week it was 80 %." "last week." in alarm(caplog)
+            "in the last week it was 80 %."
+            "last week." in alarm(caplog)
         )
 
     @pytest.mark.parametrize(
