@@ -17,7 +17,7 @@ from django.utils import translation
 from django_flashcall import alarms
 from django_flashcall.calls import decoys
 from django_flashcall.choices import Channel
-from django_flashcall.limits import rates
+from django_flashcall.limits import breaker, rates
 from django_flashcall.providers import locmem
 from django_flashcall.signals import operator_alarm
 from django_flashcall.simulator.testing import RunningSimulator, running_simulator
@@ -45,6 +45,7 @@ def clean_slate() -> Iterator[None]:
     locmem.outbox.clear()
     cache.clear()
     rates.arrivals.count = 0
+    breaker.running.clear()
     alarms.sounded.clear()
     decoys.past_calls.clear()
     for channel in Channel:

@@ -80,7 +80,7 @@ SQLITE = {
     "OPTIONS": {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;",
     },
     "TEST": {"NAME": str(Path(tempfile.gettempdir()) / f"flashcall-tests-{os.getpid()}.sqlite3")},
 }

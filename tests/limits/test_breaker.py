@@ -230,7 +230,7 @@ class TestPause:
             look()
 
         assert caught.value.retry_at == timezone.now() + PAUSE
-        assert str(caught.value) == "We cannot place calls at the moment. Try again after 15:01."
+        assert str(caught.value) == "We cannot place calls at the moment. Try again after 12:01."
 
     def test_ends_with_one_call_that_tries(self, clock: Clock) -> None:
         fail()

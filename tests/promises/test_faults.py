@@ -276,7 +276,7 @@ def prices() -> None:
 
 
 def use(server: Server, flashcall: Any, **options: Any) -> None:
-    seconds = {"connect_timeout": 1, "read_timeout": 0.4, "total_timeout": 0.8}
+    seconds = {"connect_timeout": 1, "read_timeout": 0.3, "total_timeout": 0.6}
     timeouts = {name: timedelta(seconds=value) for name, value in seconds.items()}
     flashcall(
         PROVIDER="django_flashcall.providers.mobilgroup.MobilgroupProvider",
