@@ -279,7 +279,7 @@ class VerificationAttempt(models.Model):
         return f"{self.get_channel_display()}: {self.get_status_display()}"
 
     @property
-    def cost(self) -> Decimal:
+    def spent(self) -> Decimal:
         """The billed price, or what was reserved while the price is not known."""
         return self.reserved or NOTHING if self.price is None else self.price
 

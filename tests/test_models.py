@@ -273,7 +273,7 @@ class TestVerificationAttempt:
     ) -> None:
         attempt = AttemptFactory.build(price=money(price), reserved=money(reserved))
 
-        assert attempt.cost == Decimal(cost)
+        assert attempt.spent == Decimal(cost)
 
     def test_is_live_as_long_as_its_code(self) -> None:
         attempt = AttemptFactory.build(created_at=NOON)

@@ -75,7 +75,7 @@ class AttemptInline(ReadOnly, admin.TabularInline):
 class VerificationAdmin(ReadOnly, NumberColumn):
     """Verifications, each with its attempts."""
 
-    columns = ["created_at", "purpose_in_words", "state", "channels", "checks_used", "cost"]
+    columns = ["created_at", "purpose_in_words", "state", "channels", "checks_used", "spent"]
     details = [
         "purpose_in_words",
         "state",
@@ -127,7 +127,7 @@ class VerificationAdmin(ReadOnly, NumberColumn):
         """Return the checks that were used and allowed."""
         return f"{verification.checks} / {verification.max_checks}"
 
-    @admin.display(description=_("cost"))
-    def cost(self, verification: Verification) -> str:
+    @admin.display(description=_("spent"))
+    def spent(self, verification: Verification) -> str:
         """Return the sum of the prices; for an unknown price, of what was reserved."""
-        return in_currency(sum((attempt.cost for attempt in verification.attempts.all()), NOTHING))
+        return in_currency(sum((attempt.spent for attempt in verification.attempts.all()), NOTHING))

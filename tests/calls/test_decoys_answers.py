@@ -11,6 +11,7 @@ import pytest
 
 from django_flashcall import codes, services
 from django_flashcall.calls import channels, decoys
+from django_flashcall.calls.dialing import dial
 from django_flashcall.calls.outcomes import Outcome, conclude
 from django_flashcall.choices import AttemptStatus, Channel, Purpose
 from django_flashcall.exceptions import (
@@ -84,7 +85,7 @@ class TestDecoys:
         attempt = verification.attempts.get()
         assert verification.is_decoy
         assert not outbox
-        assert (attempt.reserved, attempt.cost) == (Decimal("0.50"), Decimal(0))
+        assert (attempt.reserved, attempt.spent) == (Decimal("0.50"), Decimal(0))
         assert Usage.objects.get(scope="").units == 0
 
     def test_is_refused_like_a_call(self, flashcall: Any) -> None:
@@ -101,7 +102,7 @@ class TestDecoys:
         decoys.remember(Channel.FLASH_CALL, seconds=0, error=error)
         attempt = start().attempts.get()
         assert attempt.status == error.status
-        assert attempt.cost == 0
+        assert attempt.spent == 0
         assert Usage.objects.get(scope="").units == 0
 
     def test_that_is_swept_is_settled_at_nothing_and_once(
@@ -114,8 +115,32 @@ class TestDecoys:
         clock.shift(timedelta(minutes=6))
         assert services.sweep_attempts() == 1
         attempt.refresh_from_db()
-        assert (attempt.status, attempt.cost) == (AttemptStatus.UNKNOWN, 0)
-        assert not conclude(attempt, Outcome(status=AttemptStatus.ACCEPTED, code="x"))
+        assert (attempt.status, attempt.spent) == (AttemptStatus.UNKNOWN, 0)
+        assert Usage.objects.get(scope="").units == 0
+
+    def test_that_is_answered_late_is_recorded_like_a_call_and_settled_once(
+        self, flashcall: Any, clock: Clock
+    ) -> None:
+        flashcall(SIGN_UP=False, DIALER=f"{__name__}.dial_later")
+        PriceFactory(amount=Decimal("0.50"))
+        attempt = start().attempts.get()
+        clock.shift(timedelta(minutes=6))
+        services.sweep_attempts()
+        assert conclude(attempt, Outcome(status=AttemptStatus.ACCEPTED, code="x"))
+        attempt.refresh_from_db()
+        assert attempt.status == AttemptStatus.ACCEPTED
+        assert Usage.objects.get(scope="").units == 0
+
+    def test_that_a_queue_delivers_after_the_sweep_is_not_settled_again(
+        self, flashcall: Any, clock: Clock
+    ) -> None:
+        flashcall(SIGN_UP=False, DIALER=f"{__name__}.dial_later")
+        PriceFactory(amount=Decimal("0.50"))
+        attempt = start().attempts.get()
+        clock.shift(timedelta(minutes=6))
+        services.sweep_attempts()
+        Phone.objects.update(blocked_at=NOON)
+        dial(attempt.pk)
         assert Usage.objects.get(scope="").units == 0
 
     def test_opens_with_no_code(self, flashcall: Any) -> None:

@@ -91,7 +91,7 @@ class TestTasks:
         with time_machine.travel(NOON + timedelta(minutes=1), tick=False):
             dial(attempt)
         assert (attempt.status, attempt.error_code) == (AttemptStatus.REJECTED, "not_sent")
-        assert attempt.cost == 0
+        assert attempt.spent == 0
         assert not outbox
 
     def test_a_task_whose_number_was_blocked_meanwhile_calls_nobody(self, outbox: Outbox) -> None:
@@ -115,7 +115,7 @@ class TestBusyProvider:
         with breaker.slot(Channel.FLASH_CALL):
             attempt = dial(requested())
         assert (attempt.status, attempt.error_code) == (AttemptStatus.REJECTED, "not_sent")
-        assert attempt.cost == 0
+        assert attempt.spent == 0
         assert not outbox
 
     def test_a_provider_that_fails_again_and_again_is_left_alone(self, script: Any) -> None:

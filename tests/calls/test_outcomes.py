@@ -73,7 +73,7 @@ class TestAnswers:
         with time_machine.travel(NOON, tick=False):
             attempt = dial(requested())
         assert (attempt.status, attempt.error_code) == (AttemptStatus.UNKNOWN, "")
-        assert (attempt.reserved, attempt.cost) == (Decimal("0.50"), Decimal("0.50"))
+        assert (attempt.reserved, attempt.spent) == (Decimal("0.50"), Decimal("0.50"))
         assert Usage.objects.get().spent == Decimal("0.50")
 
     @pytest.mark.parametrize("code", ["", "123", "12345", "12a4", "١٢٣٤", "1234\n"])
@@ -84,7 +84,7 @@ class TestAnswers:
         attempt = dial(requested())
         assert attempt.status == AttemptStatus.UNKNOWN
         assert attempt.code_digest == ""
-        assert attempt.cost == Decimal("0.50")
+        assert attempt.spent == Decimal("0.50")
 
 
 class TestSettling:

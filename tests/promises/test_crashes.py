@@ -194,7 +194,7 @@ def restarted() -> Iterator[None]:
 
 def nothing_billed_is_missing(simulator: RunningSimulator) -> None:
     """Hold the record against the provider's bill."""
-    kept = sum(attempt.cost for attempt in VerificationAttempt.objects.all())
+    kept = sum(attempt.spent for attempt in VerificationAttempt.objects.all())
     spent = sum(day.spent for day in Usage.objects.filter(scope=""))
     assert kept >= simulator.exchange.billed
     assert spent >= simulator.exchange.billed

@@ -377,7 +377,7 @@ class Visitors(RuleBasedStateMachine):
         """The sums of the days are those of the calls."""
         spent: Counter[datetime] = Counter()
         for attempt in VerificationAttempt.objects.all():
-            spent[day_of(attempt.created_at)] += attempt.cost
+            spent[day_of(attempt.created_at)] += attempt.spent
         days = {row.since: row.spent for row in Usage.objects.filter(scope="")}
         whole = {day for day in {*spent, *days} if day > self.purged_until}
         assert all(spent[day] == days.get(day, 0) for day in whole)

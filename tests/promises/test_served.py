@@ -159,7 +159,7 @@ class TestProcesses:
         with time_machine.travel(timezone.now() + timedelta(minutes=6)):
             services.sweep_attempts()
         assert not VerificationAttempt.objects.filter(status=AttemptStatus.REQUESTED).exists()
-        kept = sum(attempt.cost for attempt in VerificationAttempt.objects.all())
+        kept = sum(attempt.spent for attempt in VerificationAttempt.objects.all())
         assert kept >= simulator.exchange.billed
         assert Usage.objects.get(scope="").spent >= simulator.exchange.billed
         # The visitors go on: by the same form, which is the same call.
