@@ -42,9 +42,8 @@ class TestConversion:
         happened(YESTERDAY, approved=8, others=2)
         happened(AN_HOUR_AGO, approved=12, others=MIN_SAMPLE - 12)
         assert (
-            "40 % of the 30 verifications in the last hour were approved; "
-            "in the last week it was 80 %."
-            "last week." in alarm(caplog)
+            "Only 40% of the 30 verifications in the last hour were approved, "
+            "compared with 80% in the last week." in alarm(caplog)
         )
 
     @pytest.mark.parametrize(
