@@ -79,7 +79,7 @@ def tests(session: nox.Session, django: str) -> None:
         session.notify("coverage")
     elif django == STRICT:
         # Every warning is an error, including those at start-up and for unclosed files.
-        strictly = ("python", "-X", "dev", "-W", "error", "-m", "pytest")
+        strictly = ("python", "-X", "dev", "-W", "error", "-m", "pytest", "-n0")
         run_suite(session, *strictly, django=django)
     else:
         run_suite(session, "pytest", django=django)

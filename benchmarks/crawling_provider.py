@@ -36,10 +36,10 @@ def main() -> None:
     databases = runner.setup_databases()
     print(f"{THREADS} threads, {CROWD} visitors, the provider takes {DELAY} s")
     print("CONCURRENT_CALLS  slowest other page  called  refused")
-    for lines in (4, THREADS):
-        measured = measure(lines=lines, delay=DELAY)
+    for calls in (4, THREADS):
+        measured = measure(calls=calls, delay=DELAY)
         slowest = f"{measured.slowest_page:.2f} s"
-        print(f"{lines:16}  {slowest:>18}  {measured.called:6}  {measured.refused:7}")
+        print(f"{calls:16}  {slowest:>18}  {measured.called:6}  {measured.refused:7}")
     runner.teardown_databases(databases)
 
 

@@ -66,13 +66,13 @@ class QuietHandler(WSGIRequestHandler):
         """Leave the terminal to what was measured."""
 
 
-def measure(*, lines: int, delay: float) -> Measured:
+def measure(*, calls: int, delay: float) -> Measured:
     """Let the crowd ask for calls at a provider that answers after ``delay`` seconds."""
-    with wire.serving(late(delay)) as provider, site(provider, lines=lines) as url:
-        visitors = [Visitor(url, f"+799912{lines:02}{one:03}") for one in range(CROWD)]
+    with wire.serving(late(delay)) as provider, site(provider, calls=calls) as url:
+        visitors = [Visitor(url, f"+799912{calls:02}{one:03}") for one in range(CROWD)]
         with ThreadPoolExecutor(CROWD) as crowd:
             asked = [crowd.submit(visitor.ask) for visitor in visitors]
-            until(lambda: len(provider.requests) >= min(lines, THREADS))
+            until(lambda: len(provider.requests) >= min(calls, THREADS))
             waits = [wait_for(url) for _ in range(20)]
         refused = sum(REFUSAL in one.result() for one in asked)
     return Measured(slowest_page=max(waits), called=len(provider.requests), refused=refused)
@@ -89,12 +89,12 @@ def late(delay: float) -> wire.Script:
 
 
 @contextmanager
-def site(provider: wire.Server, *, lines: int) -> Iterator[str]:
-    """Serve the tests' site with so many lines to ``provider``."""
+def site(provider: wire.Server, *, calls: int) -> Iterator[str]:
+    """Serve the tests' site with at most ``calls`` concurrent calls to ``provider``."""
     keys = {
         "PROVIDER": "django_flashcall.providers.mobilgroup.MobilgroupProvider",
         "OPTIONS": {"api_key": "key", "url": provider.url},
-        "CONCURRENT_CALLS": lines,
+        "CONCURRENT_CALLS": calls,
         "RATES": {},
     }
     with override_settings(FLASHCALL=keys), PoolServer() as server:

@@ -219,7 +219,7 @@ class TestChanging:
         assert new.user == user
         assert heard == [{"user": user, "phone": new, "released": [old], "previous": ""}]
 
-    def test_tells_the_number_that_stood_in_the_sites_own_field(
+    def test_sends_the_number_that_was_in_the_sites_own_field(
         self, own_browser: Browser, user: Any, outbox: Outbox, heard: Any, flashcall: Any
     ) -> None:
         flashcall(USER_PHONE_FIELD="last_name")

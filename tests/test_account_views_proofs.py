@@ -118,7 +118,7 @@ class TestProvingAgain:
 
         assert page.text == "sensitive"
 
-    def test_tells_who_lost_the_number_meanwhile_to_confirm_one_first(
+    def test_asks_who_lost_the_number_meanwhile_to_confirm_one_first(
         self, own_browser: Browser, phone: Phone, outbox: Outbox
     ) -> None:
         own_browser.open(AGAIN)

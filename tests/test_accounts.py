@@ -86,7 +86,7 @@ class TestAnApproval:
 
 @pytest.mark.django_db
 class TestNumbers:
-    def test_of_a_user_are_those_he_proved_the_latest_first(self) -> None:
+    def test_of_a_user_are_those_they_proved_the_latest_first(self) -> None:
         user, now = UserFactory(), timezone.now()
         older = PhoneFactory(user=user, verified_at=now - timedelta(days=1))
         newer = PhoneFactory(user=user, verified_at=now)
@@ -94,7 +94,7 @@ class TestNumbers:
         PhoneFactory(user=UserFactory())
         assert accounts.numbers_of(user) == [newer, older]
 
-    def test_that_are_released_are_nobodys_and_their_calls_are_ended(self) -> None:
+    def test_that_are_released_are_unowned_and_their_calls_are_ended(self) -> None:
         user = UserFactory()
         phone, other = PhoneFactory(user=user), PhoneFactory(user=user)
         called, calling = VerificationFactory(phone=phone), VerificationFactory(phone=other)

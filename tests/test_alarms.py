@@ -28,7 +28,7 @@ def start(number: str = "+79991234567") -> None:
 
 
 class TestSounding:
-    def test_an_alarm_sounds_once_an_hour(self, warnings_sent: list[str], clock: Clock) -> None:
+    def test_an_alarm_is_sent_once_an_hour(self, warnings_sent: list[str], clock: Clock) -> None:
         for minutes in (0, 30, 29, 1):
             clock.shift(timedelta(minutes=minutes))
             alarms.sound(Alarm.USER_DISABLED)
@@ -124,7 +124,7 @@ class TestCaches:
 class TestProviderErrors:
     @pytest.mark.django_db
     @pytest.mark.parametrize("error_code", ErrorCode.values)
-    def test_refusals_of_the_account_are_told_to_the_operator_and_others_are_not(
+    def test_refusals_of_the_account_are_reported_to_the_operator_and_others_are_not(
         self, error_code: str, flashcall: Any, warnings_sent: list[str]
     ) -> None:
         flashcall(PROVIDER=LOCMEM, OPTIONS={"error_code": error_code})
@@ -133,7 +133,7 @@ class TestProviderErrors:
         assert len(warnings_sent) == (1 if error_code in Alarm.values else 0)
 
     @pytest.mark.django_db
-    def test_a_price_above_the_expected_is_told(
+    def test_a_price_above_the_expected_is_reported(
         self, flashcall: Any, warnings_sent: list[str]
     ) -> None:
         PriceFactory(amount=Decimal("0.35"), valid_from=timezone.now())

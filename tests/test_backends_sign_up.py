@@ -45,7 +45,7 @@ class TestCreating:
         assert phone.user == user
         assert phone.verified_at is not None
 
-    def test_nobody_is_made_for_a_number_that_got_its_user_meanwhile(self) -> None:
+    def test_no_user_is_created_for_a_number_that_got_one_meanwhile(self) -> None:
         PhoneFactory(number=NUMBER, user=UserFactory())
         assert PhoneBackend().create_user(NUMBER) is None
         assert get_user_model().objects.count() == 1

@@ -18,7 +18,7 @@ KEY = UUID("12345678-1234-5678-1234-567812345678")
 
 class TestDrawing:
     @pytest.mark.parametrize("length", range(4, 9))
-    def test_gives_so_many_ascii_digits(self, length: int) -> None:
+    def test_gives_as_many_ascii_digits_as_asked(self, length: int) -> None:
         code = draw_code(length)
 
         assert code.isascii()

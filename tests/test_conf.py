@@ -127,7 +127,7 @@ class TestAddress:
             (None, "10.0.0.1"),
         ],
     )
-    def test_is_where_django_ratelimit_was_told_to_find_it(
+    def test_is_where_django_ratelimit_is_configured_to_find_it(
         self, request_: HttpRequest, settings: Any, source: Any, address: str
     ) -> None:
         settings.RATELIMIT_IP_META_KEY = source

@@ -120,7 +120,7 @@ class TestWrongCode:
 
 
 class TestProviderError:
-    def test_tells_the_log_the_reason_and_the_visitor_nothing_of_it(self) -> None:
+    def test_shows_the_reason_in_the_log_and_not_to_the_visitor(self) -> None:
         error = OutcomeUnknown("ReadTimeout")
 
         assert str(error) == error.reason == "ReadTimeout"

@@ -311,7 +311,7 @@ class TestVerificationAttempt:
             ("something new", False),
         ],
     )
-    def test_tells_whether_another_number_would_help(
+    def test_knows_whether_another_number_would_help(
         self, error_code: str, is_about_the_number: bool
     ) -> None:
         attempt = AttemptFactory.build(error_code=error_code)

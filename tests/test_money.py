@@ -74,7 +74,7 @@ class TestAddingUsage:
         assert only(usage).add(attempts=0, units=-3500)
         assert (fresh(usage).attempts, fresh(usage).units) == (1, 0)
 
-    def test_claims_one_attempt_and_no_money_unless_told_otherwise(self) -> None:
+    def test_claims_one_attempt_and_no_money_by_default(self) -> None:
         usage = UsageFactory(attempts=1, units=7)
 
         assert only(usage).claim(max_units=7)

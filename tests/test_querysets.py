@@ -128,7 +128,7 @@ class TestProving:
         assert (fresh(phone).user == user) is claimed
 
     @pytest.mark.parametrize("is_mine", [True, False])
-    def test_takes_ones_own_number_and_nobodys(self, is_mine: bool) -> None:
+    def test_takes_ones_own_number_and_an_unowned_one(self, is_mine: bool) -> None:
         user = UserFactory()
         phone = PhoneFactory(user=user if is_mine else None)
 

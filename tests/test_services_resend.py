@@ -29,7 +29,7 @@ pytestmark = pytest.mark.django_db
 
 
 class TestResending:
-    def test_a_resend_while_all_lines_are_busy_costs_no_attempt(
+    def test_while_the_provider_is_busy_costs_no_attempt(
         self, clock: Clock, flashcall: Any, visitor: Visitor
     ) -> None:
         verification = start()
@@ -79,7 +79,7 @@ class TestResending:
             services.resend(verification, visitor=visitor)
         assert len(outbox) == 1
 
-    def test_a_verification_has_so_many_attempts(
+    def test_is_possible_until_the_attempts_are_used(
         self, clock: Clock, flashcall: Any, visitor: Visitor, outbox: Outbox
     ) -> None:
         flashcall(MAX_ATTEMPTS=2)

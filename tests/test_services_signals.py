@@ -108,7 +108,7 @@ class TestTransactions:
 
 
 class TestSignals:
-    def test_a_login_is_told_by_signals_in_order(
+    def test_a_login_sends_its_signals_in_order(
         self, heard: list[dict[str, Any]], outbox: Outbox, visitor: Visitor
     ) -> None:
         verification = start()
@@ -122,7 +122,7 @@ class TestSignals:
         assert heard[0]["verification"] == verification
         assert heard[1]["attempt"].status == AttemptStatus.ACCEPTED
 
-    def test_the_same_key_again_is_told_once(self, heard: list[dict[str, Any]]) -> None:
+    def test_the_same_key_again_sends_its_signals_once(self, heard: list[dict[str, Any]]) -> None:
         key = uuid4()
         start(key=key)
         start(key=key)
@@ -152,14 +152,14 @@ class TestSignals:
             services.check_code(verification, other_than(*outbox), visitor=visitor)
         assert user_login_failed not in [said["signal"] for said in heard]
 
-    def test_a_cancellation_is_told_once(self, heard: list[dict[str, Any]]) -> None:
+    def test_a_cancellation_sends_its_signal_once(self, heard: list[dict[str, Any]]) -> None:
         verification = start()
         heard.clear()
         for _ in range(2):
             services.cancel(verification)
             assert [said["signal"] for said in heard] == [signals.verification_canceled]
 
-    def test_a_resend_is_told_when_its_call_is_placed(
+    def test_a_resend_sends_its_signal_when_its_call_is_placed(
         self, heard: list[dict[str, Any]], clock: Clock, visitor: Visitor
     ) -> None:
         verification = start()

@@ -215,7 +215,7 @@ class TestForbiddenCalls:
 
 class TestBusyProvider:
     @pytest.mark.usefixtures("busy")
-    def test_a_start_while_all_lines_are_busy_leaves_no_row(self, outbox: Outbox) -> None:
+    def test_a_start_while_the_provider_is_busy_leaves_no_row(self, outbox: Outbox) -> None:
         with pytest.raises(ProviderBusy):
             start()
         assert not Phone.objects.exists()
@@ -230,14 +230,14 @@ class TestBusyProvider:
         assert not Phone.objects.exists()
         assert start(channel=Channel.VOICE).attempts.get().channel == Channel.VOICE
 
-    def test_busy_lines_tell_nothing_about_accounts(self, flashcall: Any) -> None:
+    def test_a_busy_provider_reveals_nothing_about_accounts(self, flashcall: Any) -> None:
         """A decoy needs no line, and is refused like any call."""
         flashcall(CONCURRENT_CALLS=1, SIGN_UP=False)
         with breaker.slot(Channel.FLASH_CALL), pytest.raises(ProviderBusy):
             start()
         assert start().is_decoy
 
-    def test_the_same_key_finds_its_call_while_all_lines_are_busy(self, flashcall: Any) -> None:
+    def test_the_same_key_finds_its_call_while_the_provider_is_busy(self, flashcall: Any) -> None:
         key = uuid4()
         first = start(key=key)
         flashcall(CONCURRENT_CALLS=1)
@@ -245,7 +245,7 @@ class TestBusyProvider:
             assert start(key=key) == first
 
     @pytest.mark.usefixtures("busy")
-    def test_a_form_that_found_all_lines_busy_can_be_sent_again(
+    def test_a_form_that_was_refused_can_be_sent_again(
         self, flashcall: Any, outbox: Outbox
     ) -> None:
         key = uuid4()

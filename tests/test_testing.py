@@ -168,7 +168,7 @@ class TestUse:
             log_in_by_phone(Client(), "12")
 
     @pytest.mark.django_db
-    def test_a_login_goes_where_it_was_told_to(self) -> None:
+    def test_a_login_goes_where_it_is_asked_to(self) -> None:
         response: Any = log_in_by_phone(Client(), SHOWN, next_url="/basket/")
         assert response.url == "/basket/"
 

@@ -207,7 +207,7 @@ class TestRequests:
 
 class TestDestination:
     @pytest.mark.parametrize("next_url", ["/?a=1&b=2", "/welcome/?x=%D1%8F", "http://testserver/"])
-    def test_a_visitor_goes_where_he_wanted_to(
+    def test_a_visitor_goes_where_they_wanted_to(
         self, next_url: str, browser: Browser, outbox: Outbox
     ) -> None:
         browser.ask(NUMBER, next_url=next_url)
@@ -278,7 +278,7 @@ class TestDestination:
 
         assert browser.url == "/welcome/"
 
-    def test_what_the_code_page_is_told_to_go_to_does_not_count(
+    def test_a_destination_given_to_the_code_page_is_ignored(
         self, browser: Browser, outbox: Outbox
     ) -> None:
         browser.ask(NUMBER)

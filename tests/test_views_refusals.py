@@ -30,7 +30,7 @@ class TestProviders:
         assert page.buttons == ["Start again"]
         assert not is_logged_in(browser)
 
-    def test_busy_lines_are_told_where_the_number_was_typed(
+    def test_a_busy_provider_is_reported_where_the_number_was_typed(
         self, browser: Browser, flashcall: Any
     ) -> None:
         flashcall(CONCURRENT_CALLS=1)
@@ -42,7 +42,7 @@ class TestProviders:
         assert browser.press("Call me").input("code")
 
     @pytest.mark.parametrize("error_code", [*ErrorCode.values, "something_new"])
-    def test_a_refusal_of_the_provider_is_told_in_our_own_words(
+    def test_a_refusal_of_the_provider_is_shown_in_our_own_words(
         self, error_code: str, browser: Browser, flashcall: Any
     ) -> None:
         flashcall(OPTIONS={"error_code": error_code})
@@ -88,7 +88,7 @@ class TestProviders:
 
         assert f"We cannot call {SHOWN} at the moment." in page.text
 
-    def test_a_dead_provider_is_told_of_like_any_trouble(
+    def test_a_dead_provider_is_shown_like_any_failure(
         self, browser: Browser, flashcall: Any
     ) -> None:
         flashcall(PROVIDER="tests.doubles.DeadProvider")
@@ -167,7 +167,7 @@ class TestLimits:
         assert "Continue" in page.buttons
         assert len(outbox) == 1
 
-    def test_another_browser_that_asks_too_soon_is_told_when(
+    def test_another_browser_that_asks_too_soon_learns_when_to_ask(
         self, browser: Browser, outbox: Outbox
     ) -> None:
         browser.ask(NUMBER)

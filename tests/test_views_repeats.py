@@ -230,7 +230,7 @@ class TestReloads:
         assert "We have just called this number." not in page.text
         assert len(outbox) == 1
 
-    def test_what_a_page_has_to_tell_is_told_there_and_nowhere_else(
+    def test_a_message_is_shown_on_its_page_and_nowhere_else(
         self, browser: Browser, outbox: Outbox, clock: Clock
     ) -> None:
         browser.ask(NUMBER)

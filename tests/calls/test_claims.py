@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db
 
 
 class TestEstimates:
-    def test_the_reservation_is_what_the_price_list_foretells(self, flashcall: Any) -> None:
+    def test_the_reservation_is_what_the_price_list_expects(self, flashcall: Any) -> None:
         PriceFactory(prefix="+7", amount=Decimal("0.50"))
         flashcall(DIALER="tests.doubles.enqueue")
         attempt = start().attempts.get()

@@ -127,14 +127,14 @@ class TestImitating:
         decoys.remember(VOICE, seconds=0.1)
         assert 0.1 <= waited() < 0.2
 
-    def test_what_another_process_heard_is_known_from_the_cache(self) -> None:
+    def test_what_another_process_observed_is_in_the_cache(self) -> None:
         decoys.past_calls.clear()
         cache.clear()
         decoys.remember(VOICE, seconds=0.1)
         decoys.past_calls.clear()
         assert 0.1 <= waited() < 0.2
 
-    def test_before_anything_was_heard_a_decoy_is_not_answered_at_once(self) -> None:
+    def test_before_the_first_call_a_decoy_is_not_answered_at_once(self) -> None:
         decoys.past_calls.clear()
         cache.clear()
         assert waited() >= decoys.FIRST_CALL.seconds
@@ -186,7 +186,7 @@ class TestImitating:
 
 
 class TestTiming:
-    def test_nobody_hears_from_the_time_who_has_an_account(self, server: wire.Server) -> None:
+    def test_the_time_does_not_reveal_who_has_an_account(self, server: wire.Server) -> None:
         members = [PhoneFactory(user=UserFactory()).number for _ in range(9)]
         known, unknown = [], []
         for turn, number in enumerate(members):
@@ -196,7 +196,7 @@ class TestTiming:
         assert len(server.requests) == 9
         assert statistics.median(unknown) == pytest.approx(statistics.median(known), rel=0.1)
 
-    def test_nobody_hears_from_a_provider_that_is_down_who_has_an_account(
+    def test_a_provider_that_is_down_does_not_reveal_who_has_an_account(
         self,
         server: wire.Server,
     ) -> None:

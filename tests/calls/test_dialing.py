@@ -108,7 +108,7 @@ class TestTasks:
 
 
 class TestBusyProvider:
-    def test_a_call_for_which_no_line_is_free_costs_nothing(
+    def test_a_call_beyond_the_concurrent_calls_costs_nothing(
         self, flashcall: Any, outbox: Outbox
     ) -> None:
         flashcall(CONCURRENT_CALLS=1)
@@ -127,7 +127,7 @@ class TestBusyProvider:
         assert dial(requested()).error_code == "not_sent"
         assert len(seen) == breaker.MAX_FAILURES
 
-    def test_a_decoy_for_which_no_line_is_free_fails_as_a_call_does(self, flashcall: Any) -> None:
+    def test_a_decoy_beyond_the_concurrent_calls_fails_as_a_call_does(self, flashcall: Any) -> None:
         flashcall(CONCURRENT_CALLS=1)
         with breaker.slot(Channel.FLASH_CALL):
             attempt = dial(requested(verification__is_decoy=True))

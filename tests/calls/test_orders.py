@@ -43,7 +43,7 @@ def hook(flashcall: Any) -> None:
 
 
 class TestBeforeCall:
-    def test_is_told_what_is_known_of_the_call(self, clock: Clock) -> None:
+    def test_receives_what_is_known_of_the_call(self, clock: Clock) -> None:
         PriceFactory(amount=Decimal("0.35"), valid_from=timezone.now())
         verification = start()
         clock.shift(timedelta(minutes=1))

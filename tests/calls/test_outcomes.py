@@ -139,7 +139,7 @@ class TestSettling:
 
 
 class TestMistakes:
-    def test_a_mistake_in_a_provider_is_unknown_and_tells_no_secret(
+    def test_a_mistake_in_a_provider_is_unknown_and_reveals_no_secret(
         self, script: Any, caplog: pytest.LogCaptureFixture
     ) -> None:
         script(ValueError(f"{SECRET} {NUMBER} 1234"))
@@ -168,7 +168,7 @@ class TestMistakes:
 
 
 class TestTelling:
-    def test_an_outcome_is_told_to_listeners(self) -> None:
+    def test_an_outcome_is_sent_to_receivers(self) -> None:
         told: list[str] = []
 
         def listen(*, attempt: VerificationAttempt, **kwargs: Any) -> None:

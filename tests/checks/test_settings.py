@@ -263,7 +263,7 @@ class TestOdds:
         [{"MONTHLY_FAILED_CHECKS": 30}, {"MAX_ATTEMPTS": 5}, {"MONTHLY_FAILED_CHECKS": 14}],
         ids=str,
     )
-    def test_above_the_bound_are_told(self, flashcall: Any, keys: dict[str, Any]) -> None:
+    def test_above_the_bound_are_reported(self, flashcall: Any, keys: dict[str, Any]) -> None:
         flashcall(**keys)
 
         [message] = check_settings()

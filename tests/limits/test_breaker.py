@@ -74,7 +74,7 @@ def run_in_threads(count: int, work: Any) -> None:
 
 
 class TestInFlight:
-    def test_so_many_calls_are_placed_at_once_and_no_more(self, flashcall: Any) -> None:
+    def test_at_most_the_configured_number_is_placed_at_once(self, flashcall: Any) -> None:
         flashcall(CONCURRENT_CALLS=2)
 
         with ExitStack() as calls:
@@ -89,7 +89,7 @@ class TestInFlight:
         reserve()
         assert running.count == 0
 
-    def test_a_line_that_was_kept_is_the_one_that_is_used(self, flashcall: Any) -> None:
+    def test_a_reserved_slot_is_the_one_that_is_used(self, flashcall: Any) -> None:
         flashcall(CONCURRENT_CALLS=1)
 
         with breaker.reserve_slot(now=timezone.now()):
@@ -97,7 +97,7 @@ class TestInFlight:
             assert running.count == 1
         call()
 
-    def test_a_line_that_another_thread_keeps_is_not_used(self, flashcall: Any) -> None:
+    def test_a_slot_that_another_thread_reserved_is_not_used(self, flashcall: Any) -> None:
         flashcall(CONCURRENT_CALLS=1)
         refused: list[Exception] = []
 
@@ -112,7 +112,7 @@ class TestInFlight:
 
         assert len(refused) == 1
 
-    def test_a_call_that_fails_frees_its_line(self, flashcall: Any) -> None:
+    def test_a_call_that_fails_frees_its_slot(self, flashcall: Any) -> None:
         flashcall(CONCURRENT_CALLS=1)
 
         for error in (NotSent("x"), OutcomeUnknown("x"), ProviderRefused("x"), KeyError("x")):
@@ -120,7 +120,7 @@ class TestInFlight:
 
         assert running.count == 0
 
-    def test_a_refused_call_does_not_free_the_line_of_another(self, flashcall: Any) -> None:
+    def test_a_refused_call_does_not_free_the_slot_of_another(self, flashcall: Any) -> None:
         flashcall(CONCURRENT_CALLS=1)
 
         with breaker.slot(FLASH_CALL):
@@ -128,7 +128,7 @@ class TestInFlight:
                 with pytest.raises(NotSent):
                     call()
 
-    def test_of_fifty_threads_as_many_get_a_line_as_there_are(self, flashcall: Any) -> None:
+    def test_of_fifty_threads_as_many_get_a_slot_as_there_are(self, flashcall: Any) -> None:
         flashcall(CONCURRENT_CALLS=3)
         together, done = threading.Barrier(50), threading.Barrier(50)
         held: list[int] = []
@@ -148,7 +148,7 @@ class TestInFlight:
         assert running.count == 0
 
     @forking
-    def test_a_fork_begins_with_all_lines_free(self, flashcall: Any) -> None:
+    def test_a_fork_begins_with_all_slots_free(self, flashcall: Any) -> None:
         flashcall(CONCURRENT_CALLS=1)
 
         with breaker.slot(FLASH_CALL):
@@ -223,7 +223,7 @@ class TestPause:
         look(Channel.SMS)
         call(channel=Channel.SMS)
 
-    def test_tells_when_to_come_back(self, clock: Clock) -> None:
+    def test_says_when_to_come_back(self, clock: Clock) -> None:
         fail()
 
         with pytest.raises(ProviderBusy) as caught:

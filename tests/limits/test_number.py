@@ -109,7 +109,7 @@ class TestCooldown:
 
 
 class TestCalls:
-    def test_a_number_is_called_so_often_in_a_day(self, flashcall: Any) -> None:
+    def test_a_number_is_called_at_most_its_quota_in_a_day(self, flashcall: Any) -> None:
         flashcall(DAILY_ATTEMPTS=3)
         phone = PhoneFactory()
         for hours in (24, 20, 10, 5):

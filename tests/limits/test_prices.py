@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 
 
 class TestEstimating:
-    def test_a_silent_price_list_foretells_nothing(self) -> None:
+    def test_an_empty_price_list_expects_nothing(self) -> None:
         price("+7888")
         price(channel=Channel.SMS)
         assert estimate() is None

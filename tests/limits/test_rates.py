@@ -27,7 +27,7 @@ def use_cache(settings: Any, **cache: Any) -> None:
 
 
 class TestRates:
-    def test_too_many_knocks_are_refused_until_the_window_ends(
+    def test_too_many_requests_are_refused_until_the_window_ends(
         self, flashcall: Any, clock: Clock
     ) -> None:
         flashcall(RATES={"start": ["2/m"]})
@@ -46,18 +46,18 @@ class TestRates:
         with pytest.raises(RateExceeded):
             visit(1, "203.0.113.7")
 
-    def test_each_door_counts_for_itself(self, flashcall: Any, clock: Clock) -> None:
+    def test_each_action_is_counted_separately(self, flashcall: Any, clock: Clock) -> None:
         flashcall(RATES={"start": ["1/h"], "check": ["1/h"]})
         visit(1, "203.0.113.7")
         rates.enforce_rate(request_from(), action="check")
         with pytest.raises(RateExceeded):
             rates.enforce_rate(request_from(), action="check")
 
-    def test_a_door_without_rates_is_open(self, flashcall: Any) -> None:
+    def test_an_action_without_rates_is_not_limited(self, flashcall: Any) -> None:
         flashcall(RATES={})
         visit(100, "203.0.113.7")
 
-    def test_a_rate_of_nothing_shuts_the_door(self, flashcall: Any) -> None:
+    def test_a_rate_of_zero_refuses_everything(self, flashcall: Any) -> None:
         flashcall(RATES={"start": ["0/h"]})
         with pytest.raises(RateExceeded):
             visit(1, "203.0.113.7")
@@ -132,7 +132,7 @@ class TestProxies:
             ([""], True),
         ],
     )
-    def test_a_proxy_that_nobody_was_told_of_is_noticed(
+    def test_a_proxy_that_is_not_configured_is_noticed(
         self, addresses: list[str], expected: bool, caplog: pytest.LogCaptureFixture
     ) -> None:
         arrivals = rates.Arrivals()
@@ -140,7 +140,9 @@ class TestProxies:
             arrivals.note(addresses[turn % len(addresses)])
         assert ("RATELIMIT_IP_META_KEY" in caplog.text) is expected
 
-    def test_a_knock_is_noticed(self, monkeypatch: pytest.MonkeyPatch, flashcall: Any) -> None:
+    def test_a_request_is_counted_as_an_arrival(
+        self, monkeypatch: pytest.MonkeyPatch, flashcall: Any
+    ) -> None:
         monkeypatch.setattr(rates, "arrivals", rates.Arrivals())
         flashcall(RATES={})
         visit(3, "10.0.0.1")

@@ -49,7 +49,7 @@ def day() -> Usage:
 
 
 class TestSpendingAlarms:
-    def test_the_days_money_is_told_of_at_half_at_four_fifths_and_at_the_end(
+    def test_alarms_are_sent_at_half_at_four_fifths_and_at_the_end(
         self, flashcall: Any, warnings_sent: list[str]
     ) -> None:
         flashcall(DAILY_SPEND=Decimal("3.50"))
@@ -78,7 +78,7 @@ class TestSpendingAlarms:
             ("11", 100),
         ],
     )
-    def test_a_level_is_told_of_from_where_it_begins(
+    def test_an_alarm_is_sent_from_where_its_level_begins(
         self, spent: str, percent: int | None, flashcall: Any, warnings_sent: list[str]
     ) -> None:
         flashcall(DAILY_SPEND=Decimal("10"))
@@ -106,7 +106,7 @@ class TestSpendingAlarms:
             start("+79991230002")
         assert not warnings_sent
 
-    def test_a_cap_that_was_raised_is_told_of_again(
+    def test_a_cap_that_was_raised_is_reported_again(
         self, flashcall: Any, warnings_sent: list[str]
     ) -> None:
         for cap in ("10", "1000"):
@@ -178,7 +178,9 @@ class TestClaiming:
         assert caught.value.retry_at == datetime(2026, 3, 4, 21, 0, tzinfo=UTC)
         assert "Try again after 5 March, 00:00" in str(caught.value)
 
-    def test_a_block_of_numbers_is_called_so_often_in_an_hour(self, flashcall: Any) -> None:
+    def test_a_block_of_numbers_is_called_at_most_its_limit_in_an_hour(
+        self, flashcall: Any
+    ) -> None:
         flashcall(BLOCK_HOURLY_ATTEMPTS=2)
         claim(number="+79991230000")
         claim(number="+79991239999")

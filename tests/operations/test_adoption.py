@@ -72,7 +72,7 @@ class TestLinking:
         phone.refresh_from_db()
         assert phone.user == user
 
-    def test_a_number_that_belongs_to_another_stays_his(self) -> None:
+    def test_a_number_that_belongs_to_another_stays_theirs(self) -> None:
         owner = make_user("+79990000000")
         phone = Phone.objects.create(number=NUMBER, user=owner, verified_at=timezone.now())
         user = make_user(NUMBER)
@@ -134,7 +134,7 @@ class TestLinking:
         list(link(claims))
         assert Phone.objects.get().user == owner
 
-    def test_a_number_that_was_somebodys_is_not_given_to_who_typed_it(self) -> None:
+    def test_a_released_number_is_not_given_to_whoever_typed_it(self) -> None:
         former = make_user("+79990000000")
         Phone.objects.create(number=NUMBER, user=former, verified_at=timezone.now())
         former.delete()

@@ -70,7 +70,7 @@ class TestConversion:
         happened(AN_HOUR_AGO, approved=0, others=MIN_SAMPLE)
         assert "alarm=" not in alarm(caplog)
 
-    def test_processes_that_cron_starts_again_and_again_sound_the_alarm_once_an_hour(
+    def test_processes_that_cron_starts_again_and_again_send_the_alarm_once_an_hour(
         self,
         caplog: pytest.LogCaptureFixture,
     ) -> None:

@@ -154,7 +154,7 @@ class TestReading:
         [read_back] = read(f"{head}\n{row}\n{line}\n")
         assert read_back["prefix"] == "+7999"
 
-    def test_an_empty_line_lifts_no_ban(self) -> None:
+    def test_an_empty_row_lifts_no_ban(self) -> None:
         PriceFactory(prefix="", allowed=False, valid_from=NOON - timedelta(days=1))
         save_prices(read_prices(io.StringIO("prefix,amount,allowed\n7999,1,\n,,\n")))
         assert not Price.objects.filter(prefix="", allowed=True).exists()

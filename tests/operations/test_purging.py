@@ -112,7 +112,7 @@ class TestNumbers:
 
         assert purge(now=now).phones == 0
 
-    def test_a_number_stays_while_it_is_somebodys(self, now: datetime) -> None:
+    def test_a_number_stays_while_it_has_a_user(self, now: datetime) -> None:
         old_phone(now, user=UserFactory(), verified_at=now - 2 * KEEP)
 
         assert purge(now=now).phones == 0

@@ -92,7 +92,7 @@ class TestNumbers:
                 text = client.get(f"{ADMIN}/{name}/{page}").text
                 assert [secret for secret in secrets if secret in text] == []
 
-    def test_no_page_tells_the_number_to_who_may_not_see_it(self, viewer: Client) -> None:
+    def test_no_page_shows_the_number_to_those_without_permission(self, viewer: Client) -> None:
         for name, row in a_row_of_each().items():
             for page in ("", f"{row.pk}/change/", f"{row.pk}/history/"):
                 assert NUMBER not in viewer.get(f"{ADMIN}/{name}/{page}").text
@@ -110,7 +110,7 @@ class TestNumbers:
             "verification/?key__startswith=5",
         ],
     )
-    def test_no_lookup_in_the_address_tells_more_than_the_columns(
+    def test_no_lookup_in_the_address_reveals_more_than_the_columns(
         self, lookup: str, viewer: Client
     ) -> None:
         AttemptFactory(verification__phone__number=NUMBER)

@@ -24,7 +24,7 @@ def alone(listening: None) -> Iterator[None]:
     canary.song.clear()
 
 
-class TestSinging:
+class TestCanary:
     @pytest.mark.parametrize(
         ("name", "line", "sings"),
         [
@@ -37,7 +37,9 @@ class TestSinging:
             ("django.server", "GET /phone/code/ 1234567890", False),
         ],
     )
-    def test_sings_at_a_log_line(self, name: str, line: str, sings: bool, outbox: Outbox) -> None:
+    def test_finds_leaks_in_the_log(
+        self, name: str, line: str, sings: bool, outbox: Outbox
+    ) -> None:
         outbox.append(Delivery(id="1", channel="voice", number="+79991234567", code="4217"))
 
         canary.Listener().emit(logging.LogRecord(name, logging.INFO, __file__, 1, line, (), None))
@@ -54,7 +56,9 @@ class TestSinging:
             (HttpResponse(headers={"X-Code": "4217"}), True),
         ],
     )
-    def test_sings_at_an_answer(self, response: HttpResponse, sings: bool, outbox: Outbox) -> None:
+    def test_finds_leaks_in_answers(
+        self, response: HttpResponse, sings: bool, outbox: Outbox
+    ) -> None:
         outbox.append(Delivery(id="1", channel="voice", number="+79991234567", code="4217"))
 
         canary.watching(lambda request: response)(RequestFactory().get("/phone/"))
@@ -65,7 +69,9 @@ class TestSinging:
         ("kept", "sings"),
         [({"code": "4217"}, True), ({"n": "+79991234567"}, True), ({"n": 7}, False)],
     )
-    def test_sings_at_a_session(self, kept: dict[str, object], sings: bool, outbox: Outbox) -> None:
+    def test_finds_leaks_in_sessions(
+        self, kept: dict[str, object], sings: bool, outbox: Outbox
+    ) -> None:
         outbox.append(Delivery(id="1", channel="voice", number="+79991234567", code="4217"))
         request = RequestFactory().get("/phone/")
         request.session = SessionStore()
@@ -82,7 +88,7 @@ class TestSinging:
             ("<td>4217</td>", True),
         ],
     )
-    def test_sings_at_what_is_read_on_a_page_of_the_admin(
+    def test_finds_leaks_on_pages_of_the_admin(
         self, page: str, sings: bool, outbox: Outbox
     ) -> None:
         outbox.append(Delivery(id="1", channel="voice", number="+79991234567", code="4217"))
@@ -102,20 +108,20 @@ class TestSinging:
             ("0.4217", False),
         ],
     )
-    def test_sings_at_the_database(self, kept: str, sings: bool, outbox: Outbox) -> None:
+    def test_finds_leaks_in_the_database(self, kept: str, sings: bool, outbox: Outbox) -> None:
         attempt = AttemptFactory(error_code=kept)
         outbox.append(Delivery(id="1", channel="voice", number="+79991234567", code="4217"))
 
         assert bool(list(canary.dump())) is sings
         attempt.delete()
 
-    def test_hears_what_is_only_told(self) -> None:
+    def test_hears_messages_of_level_info(self) -> None:
         logging.getLogger("django_flashcall.calls.dialing").info("number=%s", "+79991234567")
 
         assert canary.song
 
     @pytest.mark.parametrize("text", ["We called +79991234567.", "Your code: 4217.", "canary-key"])
-    def test_sings_at_a_mail(
+    def test_finds_leaks_in_mails(
         self, text: str, mailoutbox: list[EmailMessage], outbox: Outbox
     ) -> None:
         outbox.append(Delivery(id="1", channel="voice", number="+79991234567", code="4217"))

@@ -354,7 +354,7 @@ class TestFaults:
         assert not any(record.exc_info for record in caplog.records)
 
     @pytest.mark.parametrize("status", ["301", "302", "303", "307", "308"])
-    def test_a_redirect_is_unknown_and_nobody_else_hears_of_the_call(
+    def test_a_redirect_is_unknown_and_is_not_followed(
         self, server: Server, client: Client, status: str
     ) -> None:
         with wire.serving() as elsewhere:

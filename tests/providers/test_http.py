@@ -157,7 +157,7 @@ class TestNeverSent:
 
         assert KEY not in whole_text(caught.value)
 
-    def test_a_proxy_that_refuses_was_never_told(self, server: Server) -> None:
+    def test_through_a_proxy_that_refuses_was_never_sent(self, server: Server) -> None:
         with wire.closed_port() as proxy, pytest.raises(NotSent, match="ProxyError"):
             post(server.url, proxies={"http": proxy})
 

@@ -397,7 +397,7 @@ class TestAnswer:
 
         assert len(api.requests) == 1
 
-    def test_of_a_closed_door_was_never_sent(self) -> None:
+    def test_to_a_closed_port_was_never_sent(self) -> None:
         with wire.closed_port() as url, pytest.raises(NotSent):
             MobilgroupProvider(api_key=KEY, url=url).flash_call(EXAMPLE_NUMBER, length=4)
 

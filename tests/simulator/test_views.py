@@ -37,7 +37,7 @@ class TestHandset:
         marked = re.findall("<mark>(.*?)</mark>", page(simulator))
         assert [re.sub(r"\D", "", digits) for digits in marked] == [code]
 
-    def test_a_missed_call_tells_whom_it_rang(self, simulator: RunningSimulator) -> None:
+    def test_a_missed_call_shows_which_number_it_rang(self, simulator: RunningSimulator) -> None:
         ask(simulator, number=DIGITS)
         assert "+7 999 123-45-67" in page(simulator, "calls/")
 

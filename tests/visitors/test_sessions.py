@@ -34,7 +34,7 @@ class TestVerifications:
         assert not sessions.remembers(request_from(), key)
         assert sessions.next_url_of(request, uuid4()) == ""
 
-    def test_a_browser_remembers_so_many_and_forgets_the_oldest(self) -> None:
+    def test_a_browser_keeps_a_few_and_forgets_the_oldest(self) -> None:
         request = request_from()
         keys = [uuid4() for _ in range(sessions.MAX_OPEN_VERIFICATIONS + 2)]
         for key in keys:
@@ -58,15 +58,15 @@ class TestVerifications:
 
 
 class TestEvents:
-    def test_what_was_not_noted_never_was(self, request_with_session: HttpRequest) -> None:
+    def test_an_event_that_was_not_recorded_is_absent(
+        self, request_with_session: HttpRequest
+    ) -> None:
         assert not sessions.has_event(request_with_session, sessions.PROOF)
         assert not sessions.has_event(
             request_with_session, sessions.PROOF, max_age=timedelta(days=1)
         )
 
-    def test_what_was_noted_grows_old(
-        self, request_with_session: HttpRequest, clock: Clock
-    ) -> None:
+    def test_an_event_grows_old(self, request_with_session: HttpRequest, clock: Clock) -> None:
         sessions.record_event(request_with_session, sessions.PROOF)
         clock.shift(timedelta(minutes=5))
         age = timedelta(minutes=5)
@@ -76,19 +76,19 @@ class TestEvents:
             request_with_session, sessions.PROOF, max_age=age + timedelta(seconds=1)
         )
 
-    def test_notes_do_not_replace_each_other(self, request_with_session: HttpRequest) -> None:
+    def test_events_do_not_replace_each_other(self, request_with_session: HttpRequest) -> None:
         sessions.record_event(request_with_session, sessions.LOGIN)
         sessions.record_event(request_with_session, sessions.PROOF)
         assert sessions.has_event(request_with_session, sessions.LOGIN)
 
     @pytest.mark.django_db
-    def test_djangos_signal_of_a_login_is_noted(self, request_with_session: HttpRequest) -> None:
+    def test_djangos_signal_of_a_login_is_recorded(self, request_with_session: HttpRequest) -> None:
         user: Any = UserFactory()
         user_logged_in.send(type(user), request=request_with_session, user=user)
         assert sessions.has_event(request_with_session, sessions.LOGIN)
 
     @pytest.mark.django_db
-    def test_a_login_without_a_session_or_a_request_is_nobodys_business(self) -> None:
+    def test_a_login_without_a_session_or_a_request_is_ignored(self) -> None:
         user: Any = UserFactory()
         user_logged_in.send(type(user), request=RequestFactory().get("/"), user=user)
         user_logged_in.send(type(user), request=None, user=user)

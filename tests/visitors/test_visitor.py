@@ -42,7 +42,7 @@ class TestAddress:
         ["HTTP_X_CLIENT", address_of_header, "tests.visitors.test_visitor.address_of_header"],
         ids=["key", "callable", "dotted-path"],
     )
-    def test_the_address_is_where_django_ratelimit_is_told(
+    def test_the_address_is_where_django_ratelimit_looks(
         self, source: str | Callable[[HttpRequest], str], settings: Any
     ) -> None:
         settings.RATELIMIT_IP_META_KEY = source
