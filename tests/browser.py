@@ -108,7 +108,7 @@ class Page(HTMLParser):
 
 
 def has(attributes: Attributes, wanted: Attributes) -> bool:
-    """Tell whether ``attributes`` has all that is ``wanted``."""
+    """Return whether ``attributes`` has all that is ``wanted``."""
     return attributes.items() >= wanted.items()
 
 

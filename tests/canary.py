@@ -1,4 +1,4 @@
-"""The canary: it listens in every test, and sings where a number, a code or the key must not be."""
+"""The canary: in every test it looks for numbers, codes and the key where they must not be."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ KEY = "canary-key"
 #: Columns that are for numbers and their beginnings, or that have as many digits.
 NUMERIC = {"number", "prefix", "scope", "code_digest", "provider_id", "call_id"}
 
-#: What was heard in this test.
-song: list[str] = []
+#: What was found in this test.
+leaks: list[str] = []
 
 
 class Listener(logging.Handler):
-    """Hears all that is logged: nowhere the key, and of ours no code and no number in full."""
+    """Reads all that is logged: nowhere the key, and of ours no code and no number in full."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Look at one line, with its traceback if it has one."""
@@ -42,7 +42,7 @@ class Listener(logging.Handler):
         line = re.sub(r"\battempt=[0-9]+", "", line)  # an id may have the digits of a code
         is_ours = record.name.partition(".")[0] == "django_flashcall"
         if KEY in line or (is_ours and (_holds_number(line) or _holds_code(line))):
-            song.append(line)
+            leaks.append(line)
 
 
 def watching(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Callable[..., Any]:
@@ -50,7 +50,7 @@ def watching(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Callabl
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         response = get_response(request)
-        song.extend(_leaks(request, response))
+        leaks.extend(_leaks(request, response))
         return response
 
     return middleware

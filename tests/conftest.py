@@ -57,9 +57,9 @@ def clean_slate() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def listening(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Fail the test in which the canary sings, whatever else it is about."""
+    """Fail the test in which the canary finds a leak, whatever else it is about."""
     listener = canary.Listener()
-    canary.song.clear()
+    canary.leaks.clear()
     ours = logging.getLogger("django_flashcall")
     logging.getLogger().addHandler(listener)
     ours.setLevel(logging.INFO)
@@ -67,7 +67,7 @@ def listening(request: pytest.FixtureRequest) -> Iterator[None]:
     ours.setLevel(logging.NOTSET)
     logging.getLogger().removeHandler(listener)
     dump = canary.dump() if request.node.get_closest_marker("django_db") else ()
-    assert [*canary.song, *canary.mails(), *dump] == []
+    assert [*canary.leaks, *canary.mails(), *dump] == []
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Rows for the tests, valid unless told otherwise."""
+"""Rows for the tests, valid by default."""
 
 from __future__ import annotations
 

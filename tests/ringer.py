@@ -35,12 +35,12 @@ class RingerProvider(BaseProvider):
         self.wire = Wire()
 
     def flash_call(self, number: str, *, length: int, code: str = "") -> Answer:
-        """Have ``number`` rung; the code is the end of the caller that they name."""
+        """Call ``number``; the code is the end of the calling number that they name."""
         ring = self._order({"phone": number, "how": "ring"})
         return self._answer(ring, code=str(ring.get("caller", ""))[-length:])
 
     def sms(self, number: str, *, call_id: str = "", code: str = "") -> Answer:
-        """Have a text of their own making sent."""
+        """Send a text with a code that they choose."""
         text = self._order({"phone": number, "how": "text"})
         return self._answer(text, code=str(text.get("digits", "")))
 

@@ -186,7 +186,7 @@ class TestConfirming:
     def test_of_a_second_number_is_no_proof_of_who_it_is(
         self, own_browser: Browser, user: Any, outbox: Outbox
     ) -> None:
-        """Else a thief of the session would bring a number of his own."""
+        """Otherwise a thief of the session could confirm their own number."""
         PhoneFactory(number=OTHER, user=user)
         prove(own_browser, CONFIRM, NUMBER, outbox)
 

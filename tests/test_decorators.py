@@ -21,7 +21,7 @@ from tests.factories import UserFactory
 
 
 def start(request: HttpRequest) -> HttpResponse:
-    """Have a number called."""
+    """Call a number."""
     form = PhoneForm(request, request.POST)
     return HttpResponse(str(form.is_valid()))
 
@@ -34,7 +34,7 @@ class Plain(View):
         return super().dispatch(request, *args, **kwargs)  # type: ignore[return-value]
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        """Have a number called."""
+        """Call a number."""
         return start(request)
 
 

@@ -38,7 +38,7 @@ INCLUDING = """<html><body><h1>Log in</h1>
 
 
 def page(request: HttpRequest, template: str, **context: Any) -> HttpResponse:
-    """Be the site's own template."""
+    """Render a template of the site."""
     return HttpResponse(engines["django"].from_string(template).render(context, request))
 
 

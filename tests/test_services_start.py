@@ -33,7 +33,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def busy(flashcall: Any) -> Iterator[None]:
-    """Take the only line."""
+    """Take the only concurrent call."""
     flashcall(CONCURRENT_CALLS=1)
     with breaker.slot(Channel.FLASH_CALL):
         yield
@@ -231,7 +231,7 @@ class TestBusyProvider:
         assert start(channel=Channel.VOICE).attempts.get().channel == Channel.VOICE
 
     def test_a_busy_provider_reveals_nothing_about_accounts(self, flashcall: Any) -> None:
-        """A decoy needs no line, and is refused like any call."""
+        """A decoy is refused like any call, though it needs no connection."""
         flashcall(CONCURRENT_CALLS=1, SIGN_UP=False)
         with breaker.slot(Channel.FLASH_CALL), pytest.raises(ProviderBusy):
             start()

@@ -20,10 +20,10 @@ from tests.factories import UserFactory
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
 
 
-HOUSE = Path(str(django_flashcall.__file__)).parent
+PACKAGE = Path(str(django_flashcall.__file__)).parent
 
 
-OURS = sorted((HOUSE / "templates").rglob("*.html"))
+OURS = sorted((PACKAGE / "templates").rglob("*.html"))
 
 
 ALL = [*OURS, *sorted((Path(str(simulator.__file__)).parent / "templates").rglob("*.html"))]
@@ -59,7 +59,7 @@ def source_of(template: Path) -> str:
 
 def blocks_of(*pages: str) -> list[str]:
     """Return the names of the blocks of a page and of what it extends, its frame among them."""
-    folder = HOUSE / "templates/django_flashcall"
+    folder = PACKAGE / "templates/django_flashcall"
     sources = [
         (folder / name).read_text(encoding="utf-8") for name in ("base.html", "page.html", *pages)
     ]
@@ -127,7 +127,7 @@ class TestSources:
 
     @pytest.mark.parametrize("template", PAGES)
     def test_every_page_extends_the_base(self, template: str) -> None:
-        folder = HOUSE / "templates/django_flashcall"
+        folder = PACKAGE / "templates/django_flashcall"
         source, page = (
             (folder / name).read_text(encoding="utf-8") for name in (template, "page.html")
         )

@@ -24,7 +24,7 @@ from django_flashcall.testing import PhoneTestMixin, fresh_outbox, log_in_by_pho
 from tests.constants import DOCS, SHOWN
 from tests.factories import UserFactory
 
-#: A site in earnest: a provider that cannot be made here, a queue, and few knocks.
+#: A site in production: a provider that cannot be loaded here, a queue, and low rates.
 SITE = {
     "PROVIDER": "django_flashcall.providers.mobilgroup.MobilgroupProvider",
     "OPTIONS": {"api_key": "key"},

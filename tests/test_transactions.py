@@ -17,7 +17,7 @@ from tests.factories import PhoneFactory
 
 
 class Unlucky:
-    """Work that fails so many ``times`` before it succeeds."""
+    """Work that fails ``times`` times before it succeeds."""
 
     def __init__(self, error: Exception, *, times: int) -> None:
         self.error = error

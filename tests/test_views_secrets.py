@@ -49,7 +49,7 @@ def wrong_for(outbox: Outbox) -> list[str]:
 
 
 def assert_nowhere(secret: str, reports: list[str]) -> None:
-    """See that no report holds the secret, and name the line that does."""
+    """Assert that no report contains the secret, and name the line that does."""
     assert reports, "nothing failed"
     for report in reports:
         assert [line.strip() for line in report.splitlines() if secret in line] == []
@@ -72,7 +72,7 @@ class RussianBrowser(Browser):
 
 
 def is_russian(page: Page) -> bool:
-    """Tell whether all that is read on a page is Russian, the names of things aside."""
+    """Return whether all that is read on a page is Russian, except proper names."""
     foreign = set(re.findall(r"[A-Za-z]{2,}", f"{page.title} {page.text}"))
     return not foreign - {"SMS"} and page.elements("html")[0]["lang"] == "ru"
 

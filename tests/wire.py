@@ -78,12 +78,12 @@ def saying(data: bytes) -> Script:
 
 
 def silence(connection: socket.socket, ended: threading.Event) -> None:
-    """Say nothing, and keep the line open."""
+    """Send nothing, and keep the connection open."""
     ended.wait(10)
 
 
 def resting(connection: socket.socket, ended: threading.Event) -> None:
-    """Answer, promise to keep the line, and drop it a moment later."""
+    """Answer, promise to keep the connection, and close it a moment later."""
     connection.sendall(response(b'{"result":"ok"}', Connection="keep-alive"))
     ended.wait(0.05)
 
@@ -100,17 +100,17 @@ def absence(connection: socket.socket, ended: threading.Event) -> None:
 
 
 def reset(connection: socket.socket, ended: threading.Event) -> None:
-    """Reset the line."""
+    """Reset the connection."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     connection.close()
 
 
 def hanging_up(connection: socket.socket, ended: threading.Event) -> None:
-    """Close the line without a word."""
+    """Close the connection without an answer."""
 
 
 def resetting_after(data: bytes) -> Script:
-    """Send ``data``, then have the line reset."""
+    """Send ``data``, then reset the connection."""
 
     def script(connection: socket.socket, ended: threading.Event) -> None:
         connection.sendall(data)
@@ -145,7 +145,7 @@ def repeating(data: bytes, *, after: bytes) -> Script:
 
 
 def pausing(*pieces: bytes, seconds: float) -> Script:
-    """Send the ``pieces`` with a pause before each but the first, then keep the line open."""
+    """Send the ``pieces`` with a pause before each but the first, then keep the connection open."""
 
     def script(connection: socket.socket, ended: threading.Event) -> None:
         for piece in pieces:
@@ -168,7 +168,7 @@ def serving(script: Script = hanging_up) -> Iterator[Server]:
 
 @contextmanager
 def accepting(listener: socket.socket, *, server: Server, after: float = 0) -> Iterator[None]:
-    """Serve what knocks at ``listener``, each in a thread, beginning ``after`` so many seconds."""
+    """Serve the connections of ``listener``, each in a thread that begins ``after`` seconds."""
     ended = threading.Event()
     listener.settimeout(0.02)
     threads: list[threading.Thread] = []

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.django_db
 
 
 def answers(number: str, clock: Clock, outbox: Outbox) -> list[object]:
-    """Return what a visitor is told of a login by ``number``, wrong codes and resends included."""
+    """Return what a visitor sees of a login by ``number``, wrong codes and resends included."""
     visitor = Visitor(address="203.0.113.7")
     verification = start(number, key=uuid4())
     told: list[object] = [verification.status, channels.available_channels(verification)]

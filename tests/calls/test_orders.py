@@ -1,4 +1,4 @@
-"""The site's own word on a call, and what it is told."""
+"""BEFORE_CALL: what the site's function receives, and what its answer does."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ answer: list[Any] = []
 
 
 def judge(call: PlannedCall) -> Any:
-    """Keep what is told, and answer as the test wants."""
+    """Keep the planned call, and answer as the test decides."""
     asked.append(call)
     assert call.attempts >= 0  # asked of the record when it is asked for, and only then
     return answer[0]

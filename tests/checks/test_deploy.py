@@ -17,7 +17,7 @@ from tests.constants import MOBILGROUP
 
 @pytest.fixture
 def guarded(flashcall: Any, settings: Any) -> None:
-    """Have a cap on money and calls, and a cache that processes share."""
+    """Set a cap on money and calls, and a cache that processes share."""
     flashcall(DAILY_SPEND=Decimal("500"), SITE_DAILY_ATTEMPTS=1000)
     redis = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": "redis://x"}
     settings.CACHES = {"default": redis}

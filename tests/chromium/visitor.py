@@ -101,7 +101,7 @@ class Visitor:
             return gettext(text)
 
     def sees(self, text: str) -> bool:
-        """Tell whether an English text stands on the page, in the visitor's language."""
+        """Return whether an English text is on the page, in the visitor's language."""
         return self.say(text) in self.text
 
     @property
@@ -116,7 +116,7 @@ class Visitor:
 
     @property
     def is_logged_in(self) -> bool:
-        """Tell whether the site knows the visitor."""
+        """Return whether the site knows the visitor."""
         account = f"{self.site}/account/"
         return bool(self.page.request.get(account).url == account)
 

@@ -24,7 +24,7 @@ FLASH_CALL = Channel.FLASH_CALL
 
 
 def call(*, error: Exception | None = None, channel: str = FLASH_CALL) -> None:
-    """Hold a line for a call, which ``error`` may end."""
+    """Take a slot for a call, which ``error`` may end."""
     with breaker.slot(channel):
         if error:
             raise error

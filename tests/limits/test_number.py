@@ -28,7 +28,7 @@ def free_at(phone: Phone, *, now: datetime = NOON) -> datetime:
 
 
 def called(phone: Phone, *, hours: float, channel: str = Channel.FLASH_CALL, **row: Any) -> None:
-    """Record a call of so many hours ago."""
+    """Record a call that is ``hours`` old."""
     asked_at = NOON - timedelta(hours=hours)
     AttemptFactory(
         verification__phone=phone,
@@ -44,7 +44,7 @@ def claim_number(phone: Phone, channel: str = Channel.FLASH_CALL) -> None:
 
 
 def guessed(phone: Phone, *, hours: float, **fields: Any) -> None:
-    """Record a verification of so many hours ago."""
+    """Record a verification that is ``hours`` old."""
     began = NOON - timedelta(hours=hours)
     VerificationFactory(
         phone=phone, created_at=began, expires_at=began + timedelta(minutes=10), **fields

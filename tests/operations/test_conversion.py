@@ -22,7 +22,7 @@ AN_HOUR_AGO, YESTERDAY = NOON - timedelta(minutes=40), NOON - timedelta(days=1)
 
 
 def happened(at: datetime, *, approved: int, others: int, **fields: Any) -> None:
-    """Record so many verifications at one time."""
+    """Record ``approved`` and ``others`` verifications at one time."""
     row = {"created_at": at, "expires_at": at + timedelta(minutes=10), **fields}
     done = {"status": VerificationStatus.APPROVED, "approved_at": at, "checks": 1}
     VerificationFactory.create_batch(approved, **row, **done)

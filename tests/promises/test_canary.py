@@ -1,4 +1,4 @@
-"""The canary, which listens in every test, sings when it should."""
+"""The canary, which looks for leaks in every test, finds them."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from tests.factories import AttemptFactory
 
 @pytest.fixture(autouse=True)
 def alone(listening: None) -> Iterator[None]:
-    """Have it sing here without harm."""
+    """Let it find leaks here without failing the test."""
     yield
-    canary.song.clear()
+    canary.leaks.clear()
 
 
 class TestCanary:
     @pytest.mark.parametrize(
-        ("name", "line", "sings"),
+        ("name", "line", "leaks"),
         [
             ("django_flashcall.calls.dialing", "number=+79991234567", True),
             ("django_flashcall.calls.dialing", "number=+7••••••••67 price=0.35", False),
@@ -38,16 +38,16 @@ class TestCanary:
         ],
     )
     def test_finds_leaks_in_the_log(
-        self, name: str, line: str, sings: bool, outbox: Outbox
+        self, name: str, line: str, leaks: bool, outbox: Outbox
     ) -> None:
         outbox.append(Delivery(id="1", channel="voice", number="+79991234567", code="4217"))
 
         canary.Listener().emit(logging.LogRecord(name, logging.INFO, __file__, 1, line, (), None))
 
-        assert bool(canary.song) is sings
+        assert bool(canary.leaks) is leaks
 
     @pytest.mark.parametrize(
-        ("response", "sings"),
+        ("response", "leaks"),
         [
             (HttpResponse("We are calling +7 999 123-45-67."), False),
             (HttpResponse("Your code is 4217."), True),
@@ -57,20 +57,20 @@ class TestCanary:
         ],
     )
     def test_finds_leaks_in_answers(
-        self, response: HttpResponse, sings: bool, outbox: Outbox
+        self, response: HttpResponse, leaks: bool, outbox: Outbox
     ) -> None:
         outbox.append(Delivery(id="1", channel="voice", number="+79991234567", code="4217"))
 
         canary.watching(lambda request: response)(RequestFactory().get("/phone/"))
 
-        assert bool(canary.song) is sings
+        assert bool(canary.leaks) is leaks
 
     @pytest.mark.parametrize(
-        ("kept", "sings"),
+        ("kept", "leaks"),
         [({"code": "4217"}, True), ({"n": "+79991234567"}, True), ({"n": 7}, False)],
     )
     def test_finds_leaks_in_sessions(
-        self, kept: dict[str, object], sings: bool, outbox: Outbox
+        self, kept: dict[str, object], leaks: bool, outbox: Outbox
     ) -> None:
         outbox.append(Delivery(id="1", channel="voice", number="+79991234567", code="4217"))
         request = RequestFactory().get("/phone/")
@@ -79,27 +79,27 @@ class TestCanary:
 
         canary.watching(lambda request: HttpResponse())(request)
 
-        assert bool(canary.song) is sings
+        assert bool(canary.leaks) is leaks
 
     @pytest.mark.parametrize(
-        ("page", "sings"),
+        ("page", "leaks"),
         [
             ('<a href="/admin/django_flashcall/verification/4217/change/">Log in</a>', False),
             ("<td>4217</td>", True),
         ],
     )
     def test_finds_leaks_on_pages_of_the_admin(
-        self, page: str, sings: bool, outbox: Outbox
+        self, page: str, leaks: bool, outbox: Outbox
     ) -> None:
         outbox.append(Delivery(id="1", channel="voice", number="+79991234567", code="4217"))
 
         canary.watching(lambda request: HttpResponse(page))(RequestFactory().get("/admin/"))
 
-        assert bool(canary.song) is sings
+        assert bool(canary.leaks) is leaks
 
     @pytest.mark.django_db
     @pytest.mark.parametrize(
-        ("kept", "sings"),
+        ("kept", "leaks"),
         [
             ("4217", True),
             ("canary-key", True),
@@ -108,17 +108,17 @@ class TestCanary:
             ("0.4217", False),
         ],
     )
-    def test_finds_leaks_in_the_database(self, kept: str, sings: bool, outbox: Outbox) -> None:
+    def test_finds_leaks_in_the_database(self, kept: str, leaks: bool, outbox: Outbox) -> None:
         attempt = AttemptFactory(error_code=kept)
         outbox.append(Delivery(id="1", channel="voice", number="+79991234567", code="4217"))
 
-        assert bool(list(canary.dump())) is sings
+        assert bool(list(canary.dump())) is leaks
         attempt.delete()
 
     def test_hears_messages_of_level_info(self) -> None:
         logging.getLogger("django_flashcall.calls.dialing").info("number=%s", "+79991234567")
 
-        assert canary.song
+        assert canary.leaks
 
     @pytest.mark.parametrize("text", ["We called +79991234567.", "Your code: 4217.", "canary-key"])
     def test_finds_leaks_in_mails(

@@ -199,7 +199,7 @@ FAULTS: dict[str, tuple[Arrange, int, Outcome]] = {
     "an error in free text": (errs("Описание ошибки"), 1, refused_for("Описание ошибки")),
     "an error of many lines": (errs("1\n2\r\n\x1b[31m3"), 1, refused_for("1�2���[31m3")),
     "an error without a name": (errs(None), 1, refused_for("unnamed")),
-    # Certainly not placed: under TLS with the wrong one, nobody was told whom to call.
+    # Certainly not placed: under TLS with the wrong server, no request was sent.
     "a certificate of nobody's": (certified(authority=trustme.CA()), 0, NOT_PLACED),
     "a certificate for another host": (certified(host="example.org"), 0, NOT_PLACED),
     "a certificate that has expired": (certified(not_after=LONG_AGO), 0, NOT_PLACED),

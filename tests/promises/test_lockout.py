@@ -47,7 +47,7 @@ def owner(outbox: Outbox, clock: Clock) -> Client:
 
 
 def bomb(clock: Clock, *, times: int = 9) -> int:
-    """Have strangers ask for calls, each in a new browser; return how many were placed."""
+    """Let strangers ask for calls, each in a new browser; return how many were placed."""
     placed = 0
     for _ in range(times):
         placed += ask(Client()).status_code == 302
@@ -56,7 +56,7 @@ def bomb(clock: Clock, *, times: int = 9) -> int:
 
 
 def guess(clock: Clock) -> None:
-    """Have strangers type wrong codes until there are no checks left."""
+    """Let strangers enter wrong codes until there are no checks left."""
     for _ in range(5):
         stranger = Client()
         page = ask(stranger)

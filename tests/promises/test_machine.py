@@ -193,7 +193,7 @@ class Visitors(RuleBasedStateMachine):
         kind=st.sampled_from(["right", "wrong", "other's", "earlier", "malformed", "whole"]),
     )
     def enter(self, one: int, kind: str) -> None:
-        """Type a code on the page; who is in stays in until he logs out."""
+        """Type a code on the page; whoever is logged in stays so until they log out."""
         tab = self.tabs[one]
         if not tab.url:
             return
@@ -235,7 +235,7 @@ class Visitors(RuleBasedStateMachine):
 
     @rule(number=st.sampled_from(NUMBERS))
     def bomb(self, number: str) -> None:
-        """Have strangers ask for calls, each in a new browser, more often than a day has."""
+        """Let strangers ask for calls, each in a new browser, more often than a day has."""
         for _ in range(DAILY_ATTEMPTS + 1):
             with suppress(Death):
                 Client().post("/phone/login/", {"number": number})
@@ -243,7 +243,7 @@ class Visitors(RuleBasedStateMachine):
 
     @rule(number=st.sampled_from(NUMBERS))
     def try_all_codes(self, number: str) -> None:
-        """Have a stranger guess, ask for another call, and guess on, as long as anything goes."""
+        """Let a stranger guess, ask for another call, and guess again, as long as anything goes."""
         stranger = Tab()
         for channel in ("", "voice", "flash_call", ""):
             with suppress(Death):
@@ -289,7 +289,7 @@ class Visitors(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([1, 30, 3600]))
     def jump(self, seconds: int) -> None:
-        """Have the server's clock set back."""
+        """Set the server's clock back."""
         self.time.shift(-timedelta(seconds=seconds))
 
     @rule(

@@ -1,4 +1,4 @@
-"""The five ways to prepare somebody's account before it is his (Sudhodanan and Paverd, 2022).
+"""Five ways to prepare an account before its user gets it (Sudhodanan and Paverd, 2022).
 
 The attacker is there first, with the victim's number; then the victim comes and logs in by phone.
 """
@@ -65,7 +65,7 @@ class TestAttacks:
         assert not Phone.objects.filter(user=attacker).exists()
 
     def test_unexpired_session(self, client: Client, outbox: Outbox) -> None:
-        """The attacker stays logged in; the victim confirms the number in an account of his own."""
+        """The attacker stays logged in; the victim confirms the number in their own account."""
         attacker, attackers = register(last_name=NUMBER), Client()
         attackers.login(username="attacker", password=ATTACKERS_PASSWORD)
         victim = get_user_model().objects.create_user("victim")
@@ -121,7 +121,7 @@ class TestRecycledNumbers:
     def test_confirming_and_giving_up_a_recycled_number_opens_nothing(
         self, client: Client, outbox: Outbox, flashcall: Any, clock: Clock
     ) -> None:
-        """The new holder claims the number for his own account, and then takes another one."""
+        """The new holder claims the number for their own account, and then takes another one."""
         flashcall(USER_PHONES_PROVEN=True, MAX_DORMANCY=timedelta(days=180))
         victim: Any = register(last_name=NUMBER, last_login=timezone.now() - timedelta(days=999))
         holder: Any = get_user_model().objects.create_user("holder")

@@ -61,7 +61,7 @@ def cost_of(work: Callable[[], Any]) -> Cost:
 
 @pytest.fixture
 def present(clock: Clock) -> None:
-    """Have the rows that a start locks, and a price list that knows the price."""
+    """Create the rows that a start locks, and a price list that has the price."""
     PhoneFactory(number=NUMBER)
     UsageFactory(scope="", since=MIDNIGHT)
     UsageFactory(scope="+7999123", since=NOON)
@@ -70,7 +70,7 @@ def present(clock: Clock) -> None:
 
 @pytest.fixture(autouse=True)
 def limited(flashcall: Any) -> None:
-    """Have every limit on."""
+    """Set every limit."""
     flashcall(SITE_DAILY_ATTEMPTS=1000, DAILY_SPEND=Decimal("1000"))
 
 

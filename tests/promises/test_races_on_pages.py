@@ -45,7 +45,7 @@ def session_engine(request: pytest.FixtureRequest, settings: Any) -> None:
 
 @pytest.fixture(autouse=True)
 def nobody_is_refused_before(flashcall: Any) -> None:
-    """Let the database decide, not the lines or the door."""
+    """Let the database decide, not the circuit breaker or the rates."""
     flashcall(CONCURRENT_CALLS=THREADS, RATES={})
 
 

@@ -177,7 +177,7 @@ class TestNeverSent:
         wait_for_threads()
 
         assert took < 0.9
-        # The name was found too late: the line was opened, and nobody told whom to call.
+        # The name was found too late: a connection was opened, but no request was sent.
         assert [request.body for request in server.requests] == [b""]
 
 

@@ -61,7 +61,7 @@ class TestTls:
 
         assert_handshake_fails(server)
 
-    # The socket of a line that is reset just now is left to the collector by CPython's ssl.
+    # The socket of a connection that is reset just now is left to the collector by CPython's ssl.
     @pytest.mark.filterwarnings("ignore::ResourceWarning")
     def test_a_reset_in_the_handshake_was_never_sent(self, server: Server) -> None:
         server.before = wire.reset

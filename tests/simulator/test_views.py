@@ -1,4 +1,4 @@
-"""The handset, its control requests, and the door that ``DEBUG`` opens."""
+"""The handset, its control requests, which are served only with ``DEBUG``."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from tests.factories import UserFactory
 
 
 def address_of_header(request: HttpRequest) -> str:
-    """Be what a site writes to read its proxy's header."""
+    """Read the header of a proxy, as a site's own function does."""
     return str(request.META["HTTP_X_CLIENT"])
 
 
