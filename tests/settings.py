@@ -74,6 +74,7 @@ MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend
 
 # Threads of a test must see each other's rows, so SQLite lies in a file, and each transaction
 # takes its write lock at once: one that reads first fails under load with "database is locked".
+# Tests survive killed processes, not a power cut: nothing waits for the disk.
 SQLITE = {
     "ENGINE": "django.db.backends.sqlite3",
     "NAME": ":memory:",

@@ -43,8 +43,9 @@ from django_flashcall.models import Phone, Price, Usage, Verification, Verificat
 from django_flashcall.operations import purging
 from django_flashcall.providers.base import Answer
 from django_flashcall.providers.locmem import LocMemProvider, outbox
+from tests.constants import DISTANT, NUMBER
 
-NUMBERS = ("+79991234567", "+79997654321")
+NUMBERS = (NUMBER, DISTANT)
 
 
 #: Limits that so few steps can reach.
