@@ -17,7 +17,7 @@ FIELDS = {
 }
 
 #: Django's own user has no field for it; in the tests the last name serves.
-FIELD = FIELDS.get(settings.USER, "last_name")
+FIELD = FIELDS.get(getattr(settings, "USER", ""), "last_name")
 
 turn = count()
 
