@@ -164,11 +164,12 @@ def traced(watch: Watch) -> Iterator[None]:
         if frame.f_code.co_filename.startswith(str(PACKAGE)):
             watch(frame.f_code)
 
+    before = sys.gettrace()  # that of coverage
     sys.settrace(trace)
     try:
         yield
     finally:
-        sys.settrace(None)
+        sys.settrace(before)
 
 
 def module_of(code: CodeType) -> str:
