@@ -27,8 +27,7 @@ from tests.userkind import FIELD, FIELDS, make_user
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("user_phone_field")]
 
 
-#: Text is compared alike whatever the model: there, a tenth of the spellings is enough.
-SPELLINGS = spellings(NUMBER)[:: 10 if settings.USER else 1]
+SPELLINGS = spellings(NUMBER)
 
 
 @pytest.fixture

@@ -56,7 +56,7 @@ BEGIN = datetime(2026, 3, 4, 9, 0, tzinfo=UTC)
 
 
 #: So many lives are led; for a night a thousand.
-EXAMPLES = int(os.environ.get("FLASHCALL_TEST_EXAMPLES", "15"))
+EXAMPLES = int(os.environ.get("FLASHCALL_TEST_EXAMPLES", "25"))
 
 
 class Death(BaseException):
