@@ -47,9 +47,9 @@ exclude-operators = [
 """
 #: Operators that people confuse. Other replacements fail with a ``TypeError``, or are unlikely,
 #: such as ``is`` in a comparison of numbers, or ``>`` instead of ``==``.
-SLIPS = "Add_Sub|Sub_Add|Mul_Add|Div_Mul|BitOr_BitAnd|BitAnd_BitOr"
+LIKELY_MISTAKES = "Add_Sub|Sub_Add|Mul_Add|Div_Mul|BitOr_BitAnd|BitAnd_BitOr"
 #: The tests that should fail for the mutants of each module, the module's own tests first.
-WATCHING = {
+MUTATED = {
     "calls/claims": "calls services limits promises/test_races",
     "calls/outcomes": "calls services promises/test_secrets promises/test_races",
     "codes": "test_codes promises/test_secrets",
@@ -103,18 +103,18 @@ def mariadb(session: nox.Session, django: str) -> None:
 @nox.parametrize("database", ["sqlite", "postgresql", "mariadb"])
 def races(session: nox.Session, database: str) -> None:
     """Run each race five times, with sixteen threads, and once with gunicorn."""
-    hold_races(session, database=database, rounds=5, threads=16)
+    run_races(session, database=database, rounds=5, threads=16)
 
 
 @nox.session(python="3.12", default=False, tags=NIGHT)
 @nox.parametrize("database", ["sqlite", "postgresql", "mariadb"])
-def storm(session: nox.Session, database: str) -> None:
+def stress(session: nox.Session, database: str) -> None:
     """Run each race twenty times, with fifty threads: at night, not for each commit."""
-    hold_races(session, database=database, rounds=20, threads=50)
+    run_races(session, database=database, rounds=20, threads=50)
 
 
 @nox.session(python="3.12", default=False, tags=NIGHT)
-@nox.parametrize("module", [*WATCHING])
+@nox.parametrize("module", [*MUTATED])
 def mutation(session: nox.Session, module: str) -> None:
     """Mutate a module; fail if a mutant survives the tests without an explanation."""
     install(session, ".[test]", "django~=6.0.0", *dependencies("mutation"))
@@ -122,7 +122,7 @@ def mutation(session: nox.Session, module: str) -> None:
         # A copy, since the module is changed in place.
         copy = shutil.copytree(ROOT, f"{scratch}/copy", ignore=shutil.ignore_patterns(".*"))
         tests = " ".join(tests_of(module))
-        settings = MUTATION.format(module=module, tests=tests, slips=SLIPS)
+        settings = MUTATION.format(module=module, tests=tests, slips=LIKELY_MISTAKES)
         Path(scratch, "mutation.toml").write_text(settings)
         with session.chdir(copy):
             session.env["PYTHONPATH"] = copy
@@ -247,7 +247,7 @@ def run_suite(
     session.run(*command, report, *session.posargs, env=env)
 
 
-def hold_races(session: nox.Session, *, database: str, rounds: int, threads: int) -> None:
+def run_races(session: nox.Session, *, database: str, rounds: int, threads: int) -> None:
     """Run only the races on a database, between threads and between processes."""
     session.env["FLASHCALL_TEST_ROUNDS"] = str(rounds)
     session.env["FLASHCALL_TEST_THREADS"] = str(threads)
@@ -258,7 +258,7 @@ def hold_races(session: nox.Session, *, database: str, rounds: int, threads: int
 def tests_of(module: str) -> list[str]:
     """Return the test modules that should notice what breaks in ``module``."""
     found: list[str] = []
-    for name in WATCHING[module].split():
+    for name in MUTATED[module].split():
         pattern = f"{SPLIT[name]}*.py" if name in SPLIT else name
         paths = [ROOT / "tests" / name] if (ROOT / "tests" / name).is_dir() else []
         paths = paths or sorted((ROOT / "tests").glob(pattern if "*" in pattern else f"{name}.py"))

@@ -168,10 +168,10 @@ def _claim(verification: Verification, *, user: AbstractBaseUser) -> Phone:
 
 def _is_proven_elsewhere(phone: Phone, *, user: AbstractBaseUser) -> bool:
     """Return whether the site has proved the number for another user, recently enough."""
-    if not get_settings().USER_PHONES_PROVEN or phone.verified_at or phone.lost_user:
+    if not get_settings().USER_PHONES_PROVEN or phone.verified_at or phone.had_user:
         return False
-    others = holders(phone.number).exclude(pk=user.pk)
-    return any(not is_long_gone(other) for other in others)
+    others = users_with(phone.number).exclude(pk=user.pk)
+    return any(not is_dormant(other) for other in others)
 
 
 def _number_in_field(user: AbstractBaseUser) -> str:
@@ -193,7 +193,7 @@ def _refresh(user: AbstractBaseUser) -> None:
         user.refresh_from_db(fields=[field])
 
 
-def holders(number: str) -> QuerySet[Any]:
+def users_with(number: str) -> QuerySet[Any]:
     """Return the users with ``number`` in ``USER_PHONE_FIELD``, in any of the usual formats.
 
     The query uses the index of the field. ``flashcall_adopt`` handles all other formats.
@@ -207,7 +207,7 @@ def drop_claims(number: str, *, owner: AbstractBaseUser) -> None:
 
     The owner has proved the number and the others have not.
     """
-    others = holders(number).exclude(pk=owner.pk)
+    others = users_with(number).exclude(pk=owner.pk)
     name = get_settings().USER_PHONE_FIELD
     field: Any = get_user_model()._meta.get_field(name) if name else None
     if field is not None and field.null:
@@ -216,7 +216,7 @@ def drop_claims(number: str, *, owner: AbstractBaseUser) -> None:
         others.update(**{name: ""})
 
 
-def is_long_gone(user: AbstractBaseUser) -> bool:
+def is_dormant(user: AbstractBaseUser) -> bool:
     """Return whether the last login of ``user`` is older than ``MAX_DORMANCY``."""
     dormancy = get_settings().MAX_DORMANCY
     if dormancy is None:

@@ -17,7 +17,7 @@ from django.utils.crypto import get_random_string
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
-from .accounts import holders, is_long_gone
+from .accounts import is_dormant, users_with
 from .choices import Purpose
 from .conf import get_settings
 from .exceptions import LoginRefused
@@ -87,7 +87,7 @@ class PhoneBackend(ModelBackend):
         Raises ``LoginRefused`` if several users have it.
         """
         phone = Phone.objects.select_related("user").filter(number=number).first()
-        if phone and (phone.user or phone.lost_user):
+        if phone and (phone.user or phone.had_user):
             return phone.user
         return self._find_by_field(number)
 
@@ -98,7 +98,7 @@ class PhoneBackend(ModelBackend):
         except IntegrityError:
             # Another request has created the user, or an existing user has the number in
             # a unique field. Anything else is a bug in the site and is raised.
-            if self.find_user(number) is None and not holders(number):
+            if self.find_user(number) is None and not users_with(number):
                 raise
             return None
 
@@ -190,14 +190,14 @@ class PhoneBackend(ModelBackend):
         phone = Phone.objects.get(pk=verification.phone_id)
         was_proven = phone.user_id == user.pk and phone.verified_at is not None
         is_proven_elsewhere = not was_proven and get_settings().USER_PHONES_PROVEN
-        if is_proven_elsewhere and not is_long_gone(user):
+        if is_proven_elsewhere and not is_dormant(user):
             return
         if not self.has_second_proof(request, user):
             code = "dormant" if was_proven or is_proven_elsewhere else "unproven"
             raise LoginRefused(REFUSALS[code], code=code, user=user)
 
     def _find_by_field(self, number: str) -> AbstractBaseUser | None:
-        users = list(holders(number)[:2])
+        users = list(users_with(number)[:2])
         if len(users) > 1:
             raise LoginRefused(code="duplicate")
         return users[0] if users else None

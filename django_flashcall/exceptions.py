@@ -9,7 +9,7 @@
      │    ├── NumberBlocked
      │    ├── RateExceeded
      │    ├── QuotaExceeded      quota of the number: calls, SMS, wrong codes
-     │    │    └── ChannelCooling  the provider treats calls by this channel as spam
+     │    │    └── ChannelSuspended  the provider treats calls by this channel as spam
      │    ├── LimitReached       limit of the site
      │    │    └── BlockLimitReached  limit of a block of numbers
      │    ├── CallDenied         by ``BEFORE_CALL``
@@ -127,11 +127,11 @@ class QuotaExceeded(StartRefused):
     code = "quota"
 
 
-class ChannelCooling(QuotaExceeded):
+class ChannelSuspended(QuotaExceeded):
     """The provider treats calls to this number as spam. The channel is not used for a day."""
 
     message = _("This way of getting the code does not work for this number. Choose another way.")
-    code = "cooling"
+    code = "suspended"
 
 
 class CallDenied(StartRefused):

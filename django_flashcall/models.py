@@ -83,7 +83,7 @@ class Phone(models.Model):
         return bool(device.phone_id == self.pk and is_recent)
 
     @property
-    def lost_user(self) -> bool:
+    def had_user(self) -> bool:
         """Whether the number lost its user; unverified claims to it are then ignored.
 
         Its user was deleted, or the number was released.

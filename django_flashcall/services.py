@@ -25,7 +25,7 @@ from .calls.outcomes import LOST, conclude
 from .choices import AttemptStatus, Purpose, VerificationStatus
 from .codes import matches, read_code
 from .exceptions import (
-    ChannelCooling,
+    ChannelSuspended,
     ChannelUnavailable,
     CodeUnknown,
     KeyReused,
@@ -72,7 +72,7 @@ def start_verification(
             verification = _find_started(key, number=number, purpose=purpose)
             if verification is not None:
                 return verification
-            if channel or not isinstance(error, ChannelCooling | ChannelUnavailable):
+            if channel or not isinstance(error, ChannelSuspended | ChannelUnavailable):
                 raise
             refusal = error
     message = NO_CHANNEL_YET if refusal.retry_at else NO_CHANNEL

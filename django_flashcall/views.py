@@ -168,7 +168,7 @@ class CheckView(RedirectMixin, FormView):
         """Check a code, call again, or cancel; a repeated click has no effect."""
         if "cancel" in request.POST:
             return self.cancel()
-        if self._was_answered():
+        if self._is_outdated():
             return self.show_again()
         if "channel" in request.POST:
             return self.resend(request.POST["channel"])
@@ -185,7 +185,7 @@ class CheckView(RedirectMixin, FormView):
             services.resend(self.verification, visitor=self.visitor(), channel=channel)
         except FlashCallError as error:
             self.verification.refresh_from_db(fields=["attempt_count"])
-            if not self._was_answered():
+            if not self._is_outdated():
                 sessions.keep_message(self.request, str(error), page=self.request.path)
         return self.show_again()
 
@@ -215,7 +215,7 @@ class CheckView(RedirectMixin, FormView):
 
     def describe(self, form: CodeForm) -> CodeForm:
         """Label the input of ``form`` for the latest call."""
-        _describe(form.fields["code"], self.attempts[-1])
+        _label(form.fields["code"], self.attempts[-1])
         return form
 
     def form_valid(self, form: Any) -> HttpResponse:
@@ -263,7 +263,7 @@ class CheckView(RedirectMixin, FormView):
             "code_length": get_settings().CODE_LENGTH,
         }
 
-    def _was_answered(self) -> bool:
+    def _is_outdated(self) -> bool:
         """Return whether the page was sent with fewer attempts or checks than there are now."""
         counts = {
             "attempt_count": str(self.verification.attempt_count),
@@ -297,7 +297,7 @@ class CodeView(PublicMixin, CheckView):
         return super().form_invalid(form)
 
 
-def _describe(field: forms.Field, attempt: VerificationAttempt) -> None:
+def _label(field: forms.Field, attempt: VerificationAttempt) -> None:
     if attempt.channel == Channel.FLASH_CALL:
         label = ngettext(
             "Last %d digit of the calling number",

@@ -44,7 +44,7 @@ def clean_slate() -> Iterator[None]:
     """Forget the calls, the rates and the language of the test before."""
     locmem.outbox.clear()
     cache.clear()
-    rates.arrivals.count = 0
+    rates.private_addresses.count = 0
     breaker.running.clear()
     alarms.sounded.clear()
     decoys.past_calls.clear()

@@ -13,7 +13,7 @@ from typing import Any
 from django_flashcall.choices import Channel, ErrorCode
 from django_flashcall.exceptions import OutcomeUnknown, ProviderRefused
 from django_flashcall.providers.base import Answer, BaseProvider, Secret
-from django_flashcall.providers.http import Wire
+from django_flashcall.providers.http import HttpClient
 
 #: Their words for what went wrong, and ours.
 ERRORS = {
@@ -32,7 +32,7 @@ class RingerProvider(BaseProvider):
     def __init__(self, *, api_key: str, url: str) -> None:
         self.api_key = Secret(api_key)
         self.url = url
-        self.wire = Wire()
+        self.http_client = HttpClient()
 
     def flash_call(self, number: str, *, length: int, code: str = "") -> Answer:
         """Call ``number``; the code is the end of the calling number that they name."""
@@ -45,7 +45,7 @@ class RingerProvider(BaseProvider):
         return self._answer(text, code=str(text.get("digits", "")))
 
     def _order(self, order: dict[str, Any]) -> dict[str, Any]:
-        body = self.wire.post(self.url, order, headers={"X-Token": self.api_key})
+        body = self.http_client.post(self.url, order, headers={"X-Token": self.api_key})
         try:
             reply = json.loads(body)
             if "error" in reply:

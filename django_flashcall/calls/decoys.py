@@ -17,7 +17,7 @@ from dataclasses import astuple, dataclass, field
 from django.contrib.auth import get_backends
 from django.core.cache import cache
 
-from ..accounts import holders
+from ..accounts import users_with
 from ..backends import PhoneBackend
 from ..choices import NUMBER_ERRORS, ErrorCode
 from ..exceptions import LoginRefused, NotSent, OutcomeUnknown, ProviderError, ProviderRefused
@@ -57,17 +57,17 @@ def is_known(number: str) -> bool:
     return any(_has_user(backend, number) for backend in backends)
 
 
-def look_in_vain(phone: Phone) -> None:
+def repeat_lookup(phone: Phone) -> None:
     """Run the query on ``USER_PHONE_FIELD`` that ``is_known()`` did not need.
 
     SECURITY: otherwise the time of the answer would reveal which numbers have an account.
     """
-    if phone.user_id is not None or phone.lost_user:
-        list(holders(phone.number)[:2])
+    if phone.user_id is not None or phone.had_user:
+        list(users_with(phone.number)[:2])
 
 
 @contextmanager
-def observed(channel: str) -> Iterator[None]:
+def remembering(channel: str) -> Iterator[None]:
     """Remember how long the block takes and which ``ProviderError`` it raises, for decoys."""
     began = time.monotonic()
     try:

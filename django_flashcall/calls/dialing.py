@@ -133,7 +133,7 @@ def _call(provider: BaseProvider, attempt: VerificationAttempt, *, code: str) ->
         with breaker.decoy_slot(channel):
             decoys.imitate(channel)
         return Answer(id="decoy", price=NOTHING, code=code)
-    with breaker.slot(channel, patience=provider.deadline), decoys.observed(channel):
+    with breaker.slot(channel, patience=provider.deadline), decoys.remembering(channel):
         answer = _request(provider, attempt, code=code)
         _refuse_unusable(answer, attempt, known=code or attempt.code_digest)
         return answer

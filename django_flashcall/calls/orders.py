@@ -12,7 +12,7 @@ from ..clock import DAY
 from ..conf import get_before_call, get_settings
 from ..exceptions import CallDenied, ChallengeRequired, ChannelUnavailable, VerificationEnded
 from ..limits import breaker
-from ..limits.number import refuse_cooling
+from ..limits.number import refuse_if_suspended
 from ..limits.prices import estimate_price
 from ..limits.rows import ensure_rows, ensure_windows, insert_rows
 from ..models import Phone, Verification, VerificationAttempt
@@ -20,7 +20,7 @@ from ..phone import region_of, type_of
 from ..providers.base import load_provider
 from ..visitors.visitor import Visitor
 from .channels import possible_channels, starting_channels
-from .decoys import is_known, look_in_vain
+from .decoys import is_known, repeat_lookup
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +86,7 @@ def order_start(
     is_decoy = may_be_decoy and not is_known(number)
     rows = insert_rows(number, now=now) if may_be_decoy else ensure_rows(number, now=now)
     if may_be_decoy:
-        look_in_vain(rows.phone)
+        repeat_lookup(rows.phone)
     return Order(
         phone=rows.phone,
         channel=channel,
@@ -139,7 +139,7 @@ def ask_site(order: Order) -> None:
         return
     # Refused before the hook runs, so that a challenge the visitor has passed is not wasted on a
     # channel that cannot be used.
-    refuse_cooling(order.phone, channel=order.channel, now=order.now)
+    refuse_if_suspended(order.phone, channel=order.channel, now=order.now)
     verdict = hook(_planned_call(order))
     if verdict == Verdict.CHALLENGE:
         raise ChallengeRequired()

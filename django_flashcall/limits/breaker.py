@@ -107,7 +107,7 @@ def slot(channel: str, *, patience: timedelta = PAUSE) -> Iterator[None]:
         may_ask = _ask_cache(lambda: _may_ask(channel, patience=patience))
         if may_ask is False:  # None: the cache failed
             raise NotSent("the provider is failing, calls are paused")
-        with _observed(channel):
+        with _counting_failures(channel):
             yield
 
 
@@ -134,7 +134,7 @@ def _held() -> Iterator[None]:
 
 
 @contextmanager
-def _observed(channel: str) -> Iterator[None]:
+def _counting_failures(channel: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from ..choices import Channel
 from ..clock import DAY, MONTH, NO_TIME
 from ..conf import get_settings
-from ..exceptions import ChannelCooling, CooldownActive, NumberBlocked, QuotaExceeded
+from ..exceptions import ChannelSuspended, CooldownActive, NumberBlocked, QuotaExceeded
 from ..models import Phone, Verification, VerificationAttempt
 from ..querysets import MAX_VERIFICATION_LIFETIME, VerificationQuerySet
 
@@ -35,15 +35,17 @@ def claim_number(phone: Phone, *, channel: str, now: datetime, is_trusted: bool 
         phone.pk, since=now - DAY, channel=channel, is_trusted=is_trusted
     )
     _refuse_quota(recent, channel=channel)
-    _refuse_cooling(recent)
+    _refuse_if_suspended(recent)
     retry_at = _rested_at(recent)
     if retry_at and retry_at > now:
         raise CooldownActive(retry_at=retry_at)
 
 
-def refuse_cooling(phone: Phone, *, channel: str, now: datetime) -> None:
-    """Raise ``ChannelCooling`` if the provider treats calls to the number as spam."""
-    _refuse_cooling(VerificationAttempt.objects.recent(phone.pk, since=now - DAY, channel=channel))
+def refuse_if_suspended(phone: Phone, *, channel: str, now: datetime) -> None:
+    """Raise ``ChannelSuspended`` if the provider treats calls to the number as spam."""
+    _refuse_if_suspended(
+        VerificationAttempt.objects.recent(phone.pk, since=now - DAY, channel=channel)
+    )
 
 
 def grant_checks(phone: Phone, *, now: datetime, is_trusted: bool = False) -> int:
@@ -122,10 +124,10 @@ def _quota_ends_at(recent: dict[str, Any], *, channel: str) -> datetime | None:
     return None
 
 
-def _refuse_cooling(recent: dict[str, Any]) -> None:
+def _refuse_if_suspended(recent: dict[str, Any]) -> None:
     """Refuse a channel on which the provider treats calls to the number as spam."""
     if recent["spam"]:
-        raise ChannelCooling(retry_at=recent["spam"] + DAY)
+        raise ChannelSuspended(retry_at=recent["spam"] + DAY)
 
 
 def _counted_together(phone: Phone, *, is_trusted: bool) -> VerificationQuerySet[Verification]:

@@ -30,13 +30,13 @@ PROXY_THRESHOLD = 100
 IPV6_PREFIX = 64
 
 
-class Arrivals:
+class PrivateAddressCounter:
     """Detects whether all visitors share one private address, as behind an unconfigured proxy."""
 
     def __init__(self) -> None:
         self.address, self.count = "-", 0
 
-    def note(self, address: str) -> None:
+    def count_request(self, address: str) -> None:
         """Count how many requests in a row came from the same private address."""
         # Visitors without an address, as on a Unix socket, share one limit as well.
         is_private = not address or not ipaddress.ip_address(address).is_global
@@ -46,12 +46,12 @@ class Arrivals:
             alarms.sound(Alarm.ONE_ADDRESS, every=DAY)
 
 
-arrivals = Arrivals()
+private_addresses = PrivateAddressCounter()
 
 
 def enforce_rate(request: HttpRequest, *, action: str) -> None:
     """Count a request for ``action``, a key of ``RATES``; raise ``RateExceeded`` if too many."""
-    arrivals.note(client_address(request))
+    private_addresses.count_request(client_address(request))
     for rate in get_settings().RATES.get(action, ()):
         usage = _count(request, action=action, rate=rate)
         if usage and usage["should_limit"]:

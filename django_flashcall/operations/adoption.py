@@ -126,7 +126,7 @@ def _judge(user: Any, *, others: int, phone: Phone | None) -> Finding:
         return Finding.DUPLICATE
     if phone is None:
         return Finding.LINK
-    if phone.lost_user:
+    if phone.had_user:
         return Finding.RELEASED
     return Finding.LINK if phone.user_id is None else Finding.TAKEN
 

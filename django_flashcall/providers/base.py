@@ -80,7 +80,7 @@ class BaseProvider:
         return []
 
 
-class StandIn(BaseProvider):
+class LocalProvider(BaseProvider):
     """Base class of providers that place no calls, for development and tests."""
 
     def check_deploy(self) -> list[CheckMessage]:

@@ -8,10 +8,10 @@ from typing import TextIO
 
 from ..choices import Channel
 from ..codes import draw_code
-from .base import Answer, StandIn
+from .base import Answer, LocalProvider
 
 
-class ConsoleProvider(StandIn):
+class ConsoleProvider(LocalProvider):
     """Prints what a phone would show. No call is placed, so nothing is proved."""
 
     own_code_channels = frozenset({Channel.VOICE, Channel.SMS})

@@ -33,7 +33,7 @@ MAX_BODY = 64 * 1024
 HEADERS = {"Accept-Encoding": "identity", "Content-Type": "application/json"}
 
 #: The name of the thread that sends a request.
-THREAD = "flashcall-wire"
+THREAD = "flashcall-http"
 
 #: We wait this many seconds longer than the total timeout, since the socket's own timeout error
 #: is more specific than ours.
@@ -121,7 +121,7 @@ logging.getLogger("urllib3.connection").addFilter(is_safe)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wire:
+class HttpClient:
     """Sends requests with these timeouts and proxies; ``proxies`` as ``requests`` takes them."""
 
     connect_timeout: timedelta = timedelta(seconds=3)

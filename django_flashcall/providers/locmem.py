@@ -16,7 +16,7 @@ from decimal import Decimal
 from ..choices import Channel
 from ..codes import draw_code
 from ..exceptions import ProviderRefused
-from .base import Answer, StandIn
+from .base import Answer, LocalProvider
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +35,7 @@ outbox: list[Delivery] = []
 _ids = itertools.count(1)
 
 
-class LocMemProvider(StandIn):
+class LocMemProvider(LocalProvider):
     """Behaves like mobilgroup with its default options, but places no calls."""
 
     own_code_channels = frozenset({Channel.VOICE})

@@ -22,7 +22,7 @@ from ..codes import SPOKEN_LENGTH, is_code
 from ..exceptions import OutcomeUnknown, ProviderRefused
 from ..text import word
 from .base import Answer, BaseProvider, Secret
-from .http import Wire
+from .http import HttpClient
 
 URL = "https://voice.mobilgroup.ru/api/voice-password/send/"
 
@@ -65,7 +65,7 @@ class MobilgroupProvider(BaseProvider):
         self.ani = ani
         own = {Channel.VOICE: voice_code == "own", Channel.FLASH_CALL: flash_code}
         self.own_code_channels = frozenset(channel for channel, is_own in own.items() if is_own)
-        self.wire = Wire(
+        self.http_client = HttpClient(
             connect_timeout=connect_timeout,
             read_timeout=read_timeout,
             total_timeout=total_timeout,
@@ -75,7 +75,7 @@ class MobilgroupProvider(BaseProvider):
     @property
     def deadline(self) -> timedelta:
         """The time after which no answer will arrive: twice the total, at least one minute."""
-        return max(super().deadline, 2 * self.wire.total_timeout)
+        return max(super().deadline, 2 * self.http_client.total_timeout)
 
     @sensitive_variables()
     def flash_call(self, number: str, *, length: int, code: str = "") -> Answer:
@@ -116,10 +116,10 @@ class MobilgroupProvider(BaseProvider):
             "voice_code": self.voice_code not in ("own", "caller"),
             "repeat": self.repeat not in (True, False),
             "ani": not _is_ani(self.ani),
-            "proxies": not isinstance(self.wire.proxies, Mapping),
-            "connect_timeout": not _is_duration(self.wire.connect_timeout),
-            "read_timeout": not _is_duration(self.wire.read_timeout),
-            "total_timeout": not _is_duration(self.wire.total_timeout),
+            "proxies": not isinstance(self.http_client.proxies, Mapping),
+            "connect_timeout": not _is_duration(self.http_client.connect_timeout),
+            "read_timeout": not _is_duration(self.http_client.read_timeout),
+            "total_timeout": not _is_duration(self.http_client.total_timeout),
         }
         return [
             CheckError(
@@ -151,7 +151,7 @@ class MobilgroupProvider(BaseProvider):
             headers["Authorization"] = self.api_key
         else:
             payload["security"] = {"apiKey": self.api_key}
-        body = self.wire.post(self.url, payload, headers=headers)
+        body = self.http_client.post(self.url, payload, headers=headers)
         return read_reply(body, number=number.removeprefix("+"))
 
 

@@ -14,7 +14,7 @@ from decimal import Decimal
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from django_flashcall.simulator.faults import FATED_NUMBERS, Fault, Refused
+from django_flashcall.simulator.faults import FAULTY_NUMBERS, Fault, Refused
 from django_flashcall.simulator.protocol import Kind, Order
 
 PRICES = {
@@ -35,7 +35,7 @@ class Received:
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """A call or an SMS; ``rang`` is false if it was accepted and billed, but did not arrive.
+    """A call or an SMS; ``arrived`` is false if it was accepted and billed, but did not arrive.
 
     ``spoken`` is the code that a voice call speaks. It is empty for other kinds.
     """
@@ -50,7 +50,7 @@ class Call:
     price: Decimal
     at: datetime
     key: str = field(repr=False)
-    rang: bool
+    arrived: bool
 
     @property
     def speech(self) -> str:
@@ -65,7 +65,7 @@ class Call:
 
 
 @dataclass
-class Arrangement:
+class PlannedFault:
     """A fault for the next ``times`` requests, or for those to ``number`` (digits only)."""
 
     fault: Fault
@@ -94,7 +94,7 @@ class Exchange:
     def _clear(self) -> None:
         self._calls: deque[Call] = deque(maxlen=KEPT)
         self._requests: deque[Received] = deque(maxlen=KEPT)
-        self._arranged: list[Arrangement] = []
+        self._arranged: list[PlannedFault] = []
         self.requests_received = 0
         self.billed = Decimal("0.00")
 
@@ -118,14 +118,14 @@ class Exchange:
             return tuple(self._requests)
 
     @property
-    def arranged(self) -> tuple[Arrangement, ...]:
+    def arranged(self) -> tuple[PlannedFault, ...]:
         """The faults that have not been used up, the next one first."""
         with self._lock:
             return tuple(self._arranged)
 
     def ringing(self, number: str = "") -> tuple[Call, ...]:
         """Return the calls and SMS that arrived at ``number``, or at any number without one."""
-        return tuple(call for call in self.calls if call.rang and number in ("", call.number))
+        return tuple(call for call in self.calls if call.arrived and number in ("", call.number))
 
     def receive(self, request: Received) -> None:
         """Record a request, whether it succeeds or fails."""
@@ -133,32 +133,32 @@ class Exchange:
             self.requests_received += 1
             self._requests.appendleft(request)
 
-    def arrange(self, arrangement: Arrangement) -> None:
+    def arrange(self, planned_fault: PlannedFault) -> None:
         """Arrange a fault for the next requests."""
         with self._lock:
-            self._arranged.append(arrangement)
+            self._arranged.append(planned_fault)
 
     def number_of(self, order: Order) -> str:
         """Return the number that the order is for; an SMS goes to the number of its call."""
         return self._named_by(order).number if order.kind is Kind.SMS else order.number
 
-    def fault_for(self, order: Order) -> Arrangement | None:
+    def fault_for(self, order: Order) -> PlannedFault | None:
         """Use up and return the first arranged fault for the order, or the fault of its number."""
         number = self.number_of(order)
         with self._lock:
-            for arrangement in self._arranged:
-                if arrangement.concerns(number):
-                    return self._use_up(arrangement)
-        fated = FATED_NUMBERS.get(order.number)
-        return Arrangement(fated) if fated else None
+            for planned_fault in self._arranged:
+                if planned_fault.concerns(number):
+                    return self._use_up(planned_fault)
+        own_fault = FAULTY_NUMBERS.get(order.number)
+        return PlannedFault(own_fault) if own_fault else None
 
-    def _use_up(self, arrangement: Arrangement) -> Arrangement:
-        arrangement.times -= 1
-        if arrangement.times <= 0:
-            self._arranged.remove(arrangement)
-        return arrangement
+    def _use_up(self, planned_fault: PlannedFault) -> PlannedFault:
+        planned_fault.times -= 1
+        if planned_fault.times <= 0:
+            self._arranged.remove(planned_fault)
+        return planned_fault
 
-    def place(self, order: Order, *, key: str, rang: bool = True) -> Call:
+    def place(self, order: Order, *, key: str, arrived: bool = True) -> Call:
         """Carry out the order and bill it."""
         number = self.number_of(order)
         calling_number, code = self._caller_and_code(order)
@@ -174,7 +174,7 @@ class Exchange:
                 price=PRICES[order.kind],
                 at=timezone.now(),
                 key=key,
-                rang=rang,
+                arrived=arrived,
             )
             self._calls.appendleft(call)
             self.billed += call.price

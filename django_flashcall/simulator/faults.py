@@ -1,6 +1,6 @@
 """The faults that can be simulated, and numbers that always have one.
 
-Every call to a number in ``FATED_NUMBERS`` has its fault. All other numbers ring. An SMS request
+Every call to a number in ``FAULTY_NUMBERS`` has its fault. All other numbers ring. An SMS request
 contains an id and no number, so an SMS to such a number arrives.
 """
 
@@ -31,7 +31,7 @@ class Fault(TextChoices):
 
 ERRORS = frozenset(Fault) - {Fault.SLOW, Fault.LOST_CALL, Fault.LOST_ANSWER, Fault.HTTP_500}
 
-FATED_NUMBERS = {
+FAULTY_NUMBERS = {
     "79000000001": Fault.UNKNOWN_REQUEST,
     "79000000002": Fault.AUTHORISATION_FAILED,
     "79000000003": Fault.USER_DISABLED,

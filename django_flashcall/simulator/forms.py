@@ -5,7 +5,7 @@ import re
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from django_flashcall.simulator.exchange import Arrangement
+from django_flashcall.simulator.exchange import PlannedFault
 from django_flashcall.simulator.faults import Fault
 
 
@@ -42,11 +42,11 @@ class ArrangeForm(forms.Form):
         return digits_of(self.cleaned_data["number"])
 
     @property
-    def arrangement(self) -> Arrangement:
+    def planned_fault(self) -> PlannedFault:
         """The fault that a valid form describes."""
         chosen = self.cleaned_data
-        defaults = Arrangement(Fault(chosen["fault"]))
-        return Arrangement(
+        defaults = PlannedFault(Fault(chosen["fault"]))
+        return PlannedFault(
             defaults.fault,
             chosen["number"],
             chosen["times"] or defaults.times,

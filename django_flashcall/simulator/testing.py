@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from django_flashcall.simulator.exchange import Arrangement, Call, Exchange, exchange
+from django_flashcall.simulator.exchange import Call, Exchange, PlannedFault, exchange
 from django_flashcall.simulator.faults import Fault
 from django_flashcall.simulator.protocol import api_key
 from django_flashcall.simulator.server import SimulatorServer
@@ -40,7 +40,7 @@ class RunningSimulator:
         self, fault: str, number: str | None = None, times: int = 1, seconds: float = 10
     ) -> None:
         """Arrange a fault for the next ``times`` requests, if given only to ``number`` (digits)."""
-        self.exchange.arrange(Arrangement(Fault(fault), number or "", times, seconds))
+        self.exchange.arrange(PlannedFault(Fault(fault), number or "", times, seconds))
 
 
 @contextmanager

@@ -20,8 +20,8 @@ from django.views.decorators.http import require_POST, require_safe
 
 from django_flashcall.simulator import protocol
 from django_flashcall.simulator.decorators import only_in_debug
-from django_flashcall.simulator.exchange import Arrangement, Call, Received, exchange
-from django_flashcall.simulator.faults import ERRORS, FATED_NUMBERS, Fault, Refused
+from django_flashcall.simulator.exchange import Call, PlannedFault, Received, exchange
+from django_flashcall.simulator.faults import ERRORS, FAULTY_NUMBERS, Fault, Refused
 from django_flashcall.simulator.forms import ArrangeForm, digits_of
 
 #: The key under which the simulator's own server passes the connection, to cut an answer off.
@@ -50,11 +50,11 @@ def _carry_out(request: HttpRequest, header: str) -> HttpResponseBase:
         raise Refused(fault)
     if fault is Fault.HTTP_500:
         return HttpResponseServerError("<h1>Internal Server Error</h1>")
-    call = exchange.place(order, key=key, rang=fault is not Fault.LOST_CALL)
+    call = exchange.place(order, key=key, arrived=fault is not Fault.LOST_CALL)
     return _answer(request, call, arranged)
 
 
-def _answer(request: HttpRequest, call: Call, arranged: Arrangement | None) -> HttpResponseBase:
+def _answer(request: HttpRequest, call: Call, arranged: PlannedFault | None) -> HttpResponseBase:
     answer = JsonResponse(
         {
             "result": "ok",
@@ -110,7 +110,7 @@ def control(request: HttpRequest) -> HttpResponse:
     """Arrange a fault: ``fault``, and optionally ``number``, ``times`` and ``seconds``."""
     form = ArrangeForm(_fields(request))
     if form.is_valid():
-        exchange.arrange(form.arrangement)
+        exchange.arrange(form.planned_fault)
         return _done(request)
     if _speaks_json(request):
         return JsonResponse({"result": "error", "errors": form.errors}, status=400)
@@ -135,7 +135,7 @@ def _handset(request: HttpRequest, form: ArrangeForm, status: int = 200) -> Http
     ringing = _ringing(request)
     context = ringing | {
         "form": form,
-        "fated_numbers": [(number, fault.label) for number, fault in FATED_NUMBERS.items()],
+        "faulty_numbers": [(number, fault.label) for number, fault in FAULTY_NUMBERS.items()],
         # An invalid form must stay until it is corrected, and its URL does not accept GET.
         "paused": form.is_bound or "paused" in request.GET,
         "query": urlencode({"number": ringing["number"]} if ringing["number"] else {}),

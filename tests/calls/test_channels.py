@@ -13,7 +13,7 @@ from django_flashcall import services
 from django_flashcall.calls import channels
 from django_flashcall.choices import AttemptStatus, Channel, ErrorCode
 from django_flashcall.exceptions import (
-    ChannelCooling,
+    ChannelSuspended,
     ChannelUnavailable,
 )
 from django_flashcall.models import Phone, Usage, Verification
@@ -74,7 +74,7 @@ class TestStarting:
         clock.shift(timedelta(minutes=11))
         assert start().attempts.get().channel == Channel.VOICE
         clock.shift(timedelta(minutes=11))
-        with pytest.raises(ChannelCooling):
+        with pytest.raises(ChannelSuspended):
             start(channel=Channel.FLASH_CALL)
         clock.shift(timedelta(days=1))
         assert start().attempts.get().channel == Channel.FLASH_CALL

@@ -127,7 +127,7 @@ class TestImitating:
         decoys.remember(VOICE, seconds=0.1)
         assert 0.1 <= waited() < 0.2
 
-    def test_what_another_process_observed_is_in_the_cache(self) -> None:
+    def test_what_another_process_remembered_is_in_the_cache(self) -> None:
         decoys.past_calls.clear()
         cache.clear()
         decoys.remember(VOICE, seconds=0.1)

@@ -88,7 +88,7 @@ class Visitor:
 
     def code(self) -> str:
         """Look at the phone: what did the latest call or SMS bring?"""
-        latest = next(call for call in self.simulator.calls if call.rang)
+        latest = next(call for call in self.simulator.calls if call.arrived)
         return latest.spoken or latest.code
 
     def wait(self, *, seconds: float = 0, minutes: float = 0) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from django_flashcall.choices import Channel, VerificationStatus
 from django_flashcall.exceptions import (
-    ChannelCooling,
+    ChannelSuspended,
     CooldownActive,
     NumberBlocked,
     QuotaExceeded,
@@ -154,7 +154,7 @@ class TestCalls:
         one, other = PhoneFactory(), PhoneFactory()
         for phone in (one, other):
             called(phone, hours=5, status="rejected", error_code="number_in_spam_list", code="")
-        with pytest.raises(ChannelCooling) as caught:
+        with pytest.raises(ChannelSuspended) as caught:
             claim_number(one)
         assert caught.value.retry_at == NOON + timedelta(hours=19)
         assert "Choose another way" in str(caught.value)

@@ -135,15 +135,15 @@ class TestProxies:
     def test_a_proxy_that_is_not_configured_is_noticed(
         self, addresses: list[str], expected: bool, caplog: pytest.LogCaptureFixture
     ) -> None:
-        arrivals = rates.Arrivals()
+        counter = rates.PrivateAddressCounter()
         for turn in range(rates.PROXY_THRESHOLD):
-            arrivals.note(addresses[turn % len(addresses)])
+            counter.count_request(addresses[turn % len(addresses)])
         assert ("RATELIMIT_IP_META_KEY" in caplog.text) is expected
 
     def test_a_request_is_counted_as_an_arrival(
         self, monkeypatch: pytest.MonkeyPatch, flashcall: Any
     ) -> None:
-        monkeypatch.setattr(rates, "arrivals", rates.Arrivals())
+        monkeypatch.setattr(rates, "private_addresses", rates.PrivateAddressCounter())
         flashcall(RATES={})
         visit(3, "10.0.0.1")
-        assert (rates.arrivals.address, rates.arrivals.count) == ("10.0.0.1", 3)
+        assert (rates.private_addresses.address, rates.private_addresses.count) == ("10.0.0.1", 3)

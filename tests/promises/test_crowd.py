@@ -1,4 +1,4 @@
-"""A provider that crawls does not take the site down: benchmarks/crawling_provider.py in small."""
+"""A provider that crawls does not take the site down: benchmarks/slow_provider.py in small."""
 
 from __future__ import annotations
 

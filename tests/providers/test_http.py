@@ -15,10 +15,16 @@ from typing import Any
 import pytest
 
 from django_flashcall.exceptions import NotSent, OutcomeUnknown, ProviderError
-from django_flashcall.providers.http import MAX_BODY, Wire
+from django_flashcall.providers.http import MAX_BODY, HttpClient
 from tests import wire
 from tests.constants import DIGITS
-from tests.providers.wires import KEY, make_wire, post, seconds_until_unknown, wait_for_threads
+from tests.providers.http_clients import (
+    KEY,
+    make_http_client,
+    post,
+    seconds_until_unknown,
+    wait_for_threads,
+)
 from tests.wire import Server
 
 OK = b'{"result":"ok"}'
@@ -153,7 +159,7 @@ class TestNeverSent:
     )
     def test_a_request_that_cannot_be_made_was_never_sent(self, url: str, key: str) -> None:
         with pytest.raises(NotSent) as caught:
-            make_wire().post(url, {"number": DIGITS}, headers={"Authorization": key})
+            make_http_client().post(url, {"number": DIGITS}, headers={"Authorization": key})
 
         assert KEY not in whole_text(caught.value)
 
@@ -338,7 +344,7 @@ class TestSecrets:
         assert DIGITS not in whole_text(caught.value)
 
     def test_the_password_of_a_proxy_is_not_shown(self) -> None:
-        assert "hunter2" not in repr(Wire(proxies={"https": "http://me:hunter2@proxy"}))
+        assert "hunter2" not in repr(HttpClient(proxies={"https": "http://me:hunter2@proxy"}))
 
     def test_the_password_of_a_proxy_is_in_no_error(self, server: Server) -> None:
         with wire.closed_port() as url:

@@ -17,7 +17,12 @@ from django_flashcall.exceptions import NotSent, OutcomeUnknown
 from django_flashcall.providers.http import MAX_BODY
 from tests import wire
 from tests.forks import forking, in_a_fork
-from tests.providers.wires import make_wire, post, seconds_until_unknown, wait_for_threads
+from tests.providers.http_clients import (
+    make_http_client,
+    post,
+    seconds_until_unknown,
+    wait_for_threads,
+)
 from tests.wire import Server
 
 OK = b'{"result":"ok"}'
@@ -178,7 +183,7 @@ class TestConnections:
         server.echoes = True
 
         def call(turn: int) -> bytes:
-            return make_wire(total_timeout=10, read_timeout=10).post(
+            return make_http_client(total_timeout=10, read_timeout=10).post(
                 server.url, {"number": turn}, headers={}
             )
 

@@ -102,7 +102,7 @@ def assert_named(body: bytes, *, length: int) -> None:
     """Read ``body`` on each channel: nothing but what the contract names comes out."""
     for whose in ("own", "caller"):
         provider: Any = MobilgroupProvider(api_key=KEY, voice_code=whose)
-        provider.wire = Tape(body)
+        provider.http_client = Tape(body)
         spoken = "0042" if whose == "own" else ""
         with suppress(ProviderRefused, OutcomeUnknown):
             answer = provider.voice(EXAMPLE_NUMBER, code=spoken)

@@ -160,4 +160,4 @@ class TestOptions:
         provider = MobilgroupProvider(api_key=KEY)
 
         assert KEY not in repr(provider)
-        assert KEY not in repr(provider.wire)
+        assert KEY not in repr(provider.http_client)

@@ -1,4 +1,4 @@
-"""What goes wrong, by arrangement or by the number."""
+"""What goes wrong, as arranged or by the number."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import requests
 from django.conf import LazySettings
 
 from django_flashcall.simulator.exchange import Exchange, Received
-from django_flashcall.simulator.faults import ERRORS, FATED_NUMBERS, Fault
+from django_flashcall.simulator.faults import ERRORS, FAULTY_NUMBERS, Fault
 from django_flashcall.simulator.testing import RunningSimulator, running_simulator
 from tests.constants import DIGITS
 from tests.simulator_client import ask, refusal
@@ -27,7 +27,7 @@ class TestArranging:
 
     @pytest.mark.parametrize(
         ("number", "fault"),
-        [(number, fault) for number, fault in FATED_NUMBERS.items() if fault in ERRORS],
+        [(number, fault) for number, fault in FAULTY_NUMBERS.items() if fault in ERRORS],
     )
     def test_a_number_of_the_table_always_meets_its_error(
         self, simulator: RunningSimulator, number: str, fault: Fault
@@ -36,7 +36,7 @@ class TestArranging:
         assert ask(simulator, number=number) == refusal(fault.value)
 
     def test_every_fault_has_a_number(self) -> None:
-        assert set(FATED_NUMBERS.values()) == set(Fault)
+        assert set(FAULTY_NUMBERS.values()) == set(Fault)
 
     def test_a_fault_for_one_number_spares_the_others(self, simulator: RunningSimulator) -> None:
         simulator.arrange("not_enough_money", number=DIGITS)

@@ -3,7 +3,7 @@
 The site has eight threads, and the provider answers after ten seconds. Twelve visitors ask for a
 call at the same time, and another visitor reads the front page::
 
-    .venv/bin/python benchmarks/crawling_provider.py
+    .venv/bin/python benchmarks/slow_provider.py
 
 It needs the requirements of the tests, ``pip install -e '.[test]'``, and takes half a minute.
 """

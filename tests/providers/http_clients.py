@@ -10,24 +10,24 @@ from typing import Any
 import pytest
 
 from django_flashcall.exceptions import OutcomeUnknown
-from django_flashcall.providers.http import THREAD, Wire
+from django_flashcall.providers.http import THREAD, HttpClient
 from tests.constants import DIGITS
 
 KEY = "key-of-the-site"
 
 
-def make_wire(**options: Any) -> Wire:
+def make_http_client(**options: Any) -> HttpClient:
     """Return a wire with short time-outs, which are given in seconds."""
     seconds = {"connect_timeout": 0.3, "read_timeout": 0.3, "total_timeout": 0.6} | options
     proxies = seconds.pop("proxies", {})
     timeouts = {name: timedelta(seconds=value) for name, value in seconds.items()}
-    return Wire(proxies=proxies, **timeouts)
+    return HttpClient(proxies=proxies, **timeouts)
 
 
 def post(url: str, **options: Any) -> bytes:
     """Post a number with the key, and return the answer."""
     headers = {"Authorization": KEY}
-    return make_wire(**options).post(url, {"number": DIGITS}, headers=headers)
+    return make_http_client(**options).post(url, {"number": DIGITS}, headers=headers)
 
 
 def seconds_until_unknown(url: str, **options: Any) -> float:
