@@ -50,7 +50,7 @@ class Visitor:
             color_scheme=scheme,
             java_script_enabled=javascript,
         )
-        self.context.set_default_timeout(10_000)
+        self.context.set_default_timeout(30_000)
         self.complaints: list[str] = []
         self.page = self.new_tab()
 
@@ -71,8 +71,12 @@ class Visitor:
 
     def press(self, text: str) -> None:
         """Press the button with this English text, in the visitor's language."""
+        self.follow(self.page.get_by_role("button", name=self.say(text), exact=True))
+
+    def follow(self, link: Any) -> None:
+        """Click, and wait for the next page."""
         with self.page.expect_navigation():
-            self.page.get_by_role("button", name=self.say(text), exact=True).click()
+            link.click()
 
     def ask(self, number: str = TYPED, *, path: str = "/phone/login/") -> None:
         """Type a number and have it called."""
