@@ -24,10 +24,12 @@ def main(reports: Path) -> None:
         totals[outcome] += 1
     print("\nTests:")
     for path in sorted(reports.glob("*.xml")):
-        outcomes, reasons = read_tests(path)
+        outcomes, reasons, failures = read_tests(path)
         print(f"  {path.stem:<40} {tally(outcomes)}")
         for reason, times in reasons.most_common():
             print(f"    {times} skipped: {reason}")
+        for failure in failures:
+            print(f"    failed: {failure}")
         totals += outcomes
     print(f"\n{tally(totals)}")
 
@@ -43,21 +45,23 @@ def read_steps(reports: Path) -> Iterator[tuple[str, str]]:
             yield name, "passed" if session["result"] == "success" else "failed"
 
 
-def read_tests(path: Path) -> tuple[Counter[str], Counter[str]]:
-    """Return how often each outcome occurs in a JUnit file, and each reason for a skip."""
+def read_tests(path: Path) -> tuple[Counter[str], Counter[str], list[str]]:
+    """Return how often each outcome and each reason for a skip occurs, and what failed."""
     outcomes: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
+    failures: list[str] = []
     # pytest wrote the file, so it can be trusted.
     for case in ElementTree.parse(path).iter("testcase"):  # noqa: S314
         results = {result.tag: result for result in case}
         if results.keys() & {"failure", "error"}:
             outcomes["failed"] += 1
+            failures.append(f"{case.get('classname')}::{case.get('name')}")
         elif "skipped" in results:
             outcomes["skipped"] += 1
             reasons[results["skipped"].get("message", "no reason given")] += 1
         else:
             outcomes["passed"] += 1
-    return outcomes, reasons
+    return outcomes, reasons, failures
 
 
 def tally(outcomes: Counter[str]) -> str:
