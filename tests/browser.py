@@ -182,7 +182,7 @@ def is_logged_in(browser: Browser) -> bool:
     return bool(user_of(browser).is_authenticated)
 
 
-def request_from(address: str = "203.0.113.7", **meta: str) -> HttpRequest:
+def request_from(address: str = "203.0.113.7", **meta: Any) -> HttpRequest:
     """Return a request from ``address``, with an empty session."""
     request = RequestFactory().post("/", REMOTE_ADDR=address, **meta)
     request.session = SessionStore()
