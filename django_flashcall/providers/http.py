@@ -154,28 +154,18 @@ class HttpClient:
     ) -> bytes:
         if time.monotonic() > deadline:
             raise NotSent("no connection in time")
-        # One connection for each call. The server may close an idle pooled connection just when the
-        # next call is written to it, and that call would be *unknown*. A handshake is short
-        # compared with a phone call, and threads and forks share no connection.
-        with Session() as session:
-            for scheme in ("https://", "http://"):
-                session.mount(scheme, adapter)
-            # SECURITY: no proxies, netrc or certificates from the environment. A netrc would
-            # replace our Authorization header, and a proxy would read the key.
-            session.trust_env = False
-            request = partial(
-                session.post,
-                url,
-                data=body,
-                headers={**HEADERS, **headers},
-                timeout=self._timeouts(deadline),
-                proxies={scheme: Secret(proxy) for scheme, proxy in self.proxies.items()},
-                # SECURITY: a redirect would send the key and the number elsewhere.
-                allow_redirects=False,
-                stream=True,
-            )
+        with _one_connection(adapter) as session:
             try:
-                with request() as response:
+                with session.post(
+                    url,
+                    data=body,
+                    headers={**HEADERS, **headers},
+                    timeout=self._timeouts(deadline),
+                    proxies={scheme: Secret(proxy) for scheme, proxy in self.proxies.items()},
+                    # SECURITY: a redirect would send the key and the number elsewhere.
+                    allow_redirects=False,
+                    stream=True,
+                ) as response:
                     return _read(response, deadline=deadline)
             except OutcomeUnknown:
                 raise
@@ -190,6 +180,22 @@ class HttpClient:
             min(self.connect_timeout.total_seconds(), left),
             min(self.read_timeout.total_seconds(), left),
         )
+
+
+def _one_connection(adapter: Adapter) -> Session:
+    """Return a session for one call.
+
+    The server may close an idle pooled connection just when the next call is written to it, and
+    that call would be *unknown*. A handshake is short compared with a phone call, and threads and
+    forks share no connection.
+    """
+    session = Session()
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, adapter)
+    # SECURITY: no proxies, netrc or certificates from the environment. A netrc would replace our
+    # Authorization header, and a proxy would read the key.
+    session.trust_env = False
+    return session
 
 
 def _twice(send: Callable[[], bytes]) -> bytes:
