@@ -10,16 +10,13 @@ from django.db import connection, models
 def multiply(row: models.Model, *, times: int, **values: str) -> None:
     """Insert ``times`` copies of a row; ``values`` are SQL expressions of ``n``, from 1 on."""
     fields = [field for field in row._meta.concrete_fields if not field.primary_key]
-    quote = connection.ops.quote_name
-    columns = ", ".join(quote(field.column) for field in fields)
-    chosen = ", ".join(
-        values.get(field.attname, f"template.{quote(field.column)}") for field in fields
-    )
-    table, key = quote(row._meta.db_table), quote(row._meta.pk.column)
+    columns = ", ".join(f'"{field.column}"' for field in fields)
+    chosen = ", ".join(values.get(field.attname, f'template."{field.column}"') for field in fields)
+    table = f'"{row._meta.db_table}"'
     with connection.cursor() as cursor:
         cursor.execute(
             f"INSERT INTO {table} ({columns}) SELECT {chosen} FROM {table} AS template"  # noqa: S608
-            f" CROSS JOIN generate_series(1, %s) AS n WHERE template.{key} = %s",
+            f" CROSS JOIN generate_series(1, %s) AS n WHERE template.id = %s",
             [times, row.pk],
         )
 
