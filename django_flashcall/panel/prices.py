@@ -19,7 +19,7 @@ from django.utils.translation import ngettext
 from ..clock import day_of
 from ..models import Price, Usage
 from ..operations.pricelist import PriceListError, read_prices, save_prices, write_prices
-from .columns import ReadOnly, in_currency
+from .columns import ReadOnly, in_currency, spent_in_currency
 
 
 class PriceListForm(forms.Form):
@@ -133,5 +133,5 @@ class UsageAdmin(ReadOnly, admin.ModelAdmin):
 
     @admin.display(description=_("spent"), ordering="units")
     def spent_in_currency(self, usage: Usage) -> str:
-        """Return the sum with its currency."""
-        return in_currency(usage.spent)
+        """Return the sum with its currency, and what was billed if not all of it counts."""
+        return spent_in_currency(usage.spent, billed=usage.billed)
