@@ -40,9 +40,11 @@ MAX_PRICE = Decimal("99999999.9999")
 #: One bill counts as at most this multiple of the listed price.
 MAX_BILL_FACTOR = 10
 
-#: One bill takes at most ``DAILY_SPEND`` divided by this. It is the only limit of a bill for which
-#: the list has no price, or 0.
+#: ``DAILY_SPEND`` pays for at least this many bills, however high they are.
 MIN_BILLS_A_DAY = 10
+
+#: If the list has no price, or 0, ``DAILY_SPEND`` divided by this takes the place of the price.
+UNLISTED_CALLS_A_DAY = 1000
 
 
 def to_units(amount: Decimal) -> int:
@@ -61,11 +63,12 @@ def countable(price: Decimal, *, listed: Decimal | None) -> Decimal:
     ``listed`` is the price in the price list. It always counts.
     """
     listed, cap = listed or NOTHING, get_settings().DAILY_SPEND
-    limits = [MAX_BILL_FACTOR * listed] if listed else []
-    if cap is not None:
-        # SECURITY: without this limit, one mistaken bill could end all calls of a day.
-        limits.append(round_up(cap / MIN_BILLS_A_DAY))
-    return min(price, max(listed, min(limits, default=price)))
+    if cap is None:
+        return min(price, MAX_BILL_FACTOR * listed or price)
+    # SECURITY: without this limit, one mistaken bill could end all calls of a day.
+    usual = listed or cap / UNLISTED_CALLS_A_DAY
+    limit = min(MAX_BILL_FACTOR * usual, cap / MIN_BILLS_A_DAY)
+    return min(price, max(listed, round_up(limit)))
 
 
 class PriceQuerySet(QuerySet[M]):

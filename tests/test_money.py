@@ -60,8 +60,8 @@ class TestCounting:
             ("9999", "0.35", "1", "0.35"),
             # The list says nothing, or that the call is free.
             ("0.35", "0", "500", "0.35"),
-            ("9999", "0", "500", "50"),
-            ("9999", None, "500", "50"),
+            ("9999", "0", "500", "5"),
+            ("9999", None, "500", "5"),
             ("9999", None, "0.0005", "0.0001"),
             ("9999", None, None, "9999"),  # there is no cap that it could use up
         ],

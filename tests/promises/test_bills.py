@@ -59,7 +59,7 @@ def day() -> Usage:
 @pytest.mark.usefixtures("clock")
 class TestAnAbsurdBill:
     @pytest.mark.parametrize(
-        ("listed", "cap", "counted"), [("0.35", CAP, "3.50"), ("0", CAP, "50"), ("0.35", 1, "0.35")]
+        ("listed", "cap", "counted"), [("0.35", CAP, "3.50"), ("0", CAP, "5"), ("0.35", 1, "0.35")]
     )
     def test_takes_a_bounded_part_of_the_day(
         self, listed: str, cap: Any, counted: str, flashcall: Any
@@ -91,7 +91,18 @@ class TestAnAbsurdBill:
         assert Price.objects.get(channel=Channel.VOICE).billed == ABSURD
         Usage.objects.all().delete()  # the next day
         bill(flashcall, Decimal(0), CHANNELS=["voice"])
-        assert called("+79997654321").reserved == Decimal(50)
+        assert called("+79997654321").reserved == Decimal(5)
+
+    def test_raises_what_a_lost_answer_keeps_by_no_more_than_it_counts(
+        self, flashcall: Any
+    ) -> None:
+        list_price("0.35")
+        bill(flashcall, ABSURD)
+        called()
+        flashcall(PROVIDER="tests.doubles.LostProvider", OPTIONS={})
+        lost = called("+79997654321")
+        assert (lost.status, lost.spent) == (AttemptStatus.UNKNOWN, Decimal("3.50"))
+        assert day().spent == Decimal(7)
 
     def test_counts_no_more_when_it_comes_again(self, flashcall: Any) -> None:
         """The bound is the listed price, not the estimate that the first bill has raised."""
