@@ -40,7 +40,7 @@ MAX_PRICE = Decimal("99999999.9999")
 #: One bill counts as at most this multiple of the listed price.
 MAX_BILL_FACTOR = 10
 
-#: ``DAILY_SPEND`` pays for at least this many bills, however high they are.
+#: A bill above the listed price takes at most ``DAILY_SPEND`` divided by this.
 MIN_BILLS_A_DAY = 10
 
 #: If the list has no price, or 0, ``DAILY_SPEND`` divided by this takes the place of the price.

@@ -24,9 +24,9 @@ def estimate_price(number: str, *, channel: str, now: datetime) -> Decimal | Non
     """Return the listed price of a call, or ``None`` if no row matches.
 
     A higher price that was billed within the last day replaces the listed one, as far as it is
-    plausible. Raises
-    ``ChannelUnavailable`` if the list stops the channel (empty prefix), or if no row matches while
-    ``DAILY_SPEND`` is set, and ``NumberRefused`` if the list forbids the destination.
+    plausible. Raises ``ChannelUnavailable`` if the list stops the channel (empty prefix), or if no
+    row matches while ``DAILY_SPEND`` is set, and ``NumberRefused`` if the list forbids the
+    destination.
     """
     rows = _in_force(number, channel=channel, now=now)
     forbidden = [row.prefix for row in rows if not row.allowed]
