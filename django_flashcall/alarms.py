@@ -34,11 +34,22 @@ TEXTS: dict[str, str | Promise] = {
     Alarm.PRICE: _(
         "An attempt by %(channel)s cost %(price)s; the expected price was %(expected)s."
     ),
+    Alarm.IMPLAUSIBLE_PRICE: _(
+        "The provider billed %(price)s for an attempt by %(channel)s. This is not plausible, so "
+        "only %(counted)s count towards DAILY_SPEND. Ask the provider, or correct the price list."
+    ),
+    Alarm.UNUSABLE_PRICE: _(
+        "The provider named no usable price for an attempt by %(channel)s. The estimate of "
+        "%(counted)s counts towards DAILY_SPEND. Ask the provider."
+    ),
     Alarm.NO_PRICE: _(
         "The price list has no price for the channel %(channel)s. DAILY_SPEND is set, so the "
         "channel is not used. Add a price."
     ),
-    Alarm.SPENDING: _("Today's calls have used %(percent)d%% of DAILY_SPEND."),
+    Alarm.SPENDING: _(
+        "Today's calls have used %(percent)d%% of DAILY_SPEND: %(counted).2f count, and "
+        "%(billed).2f were billed or are reserved."
+    ),
     Alarm.CONVERSION: _(
         "Only %(hour)d%% of the %(count)d verifications in the last hour were approved, compared "
         "with %(week)d%% in the last week."

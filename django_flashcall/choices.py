@@ -73,6 +73,8 @@ class Alarm(TextChoices):
     USER_DISABLED = ErrorCode.USER_DISABLED.value
     ANI_PHONE_NOT_VALID = ErrorCode.ANI_PHONE_NOT_VALID.value
     PRICE = "price"
+    IMPLAUSIBLE_PRICE = "implausible_price"
+    UNUSABLE_PRICE = "unusable_price"
     NO_PRICE = "no_price"
     SPENDING = "spending"
     CONVERSION = "conversion"

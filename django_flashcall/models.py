@@ -234,12 +234,10 @@ class VerificationAttempt(models.Model):
         help_text=_("The estimate from the price list; empty if there is none."),
     )
     price = models.DecimalField(
-        _("price"),
-        **MONEY,
-        null=True,
-        blank=True,
-        help_text=_("What the provider billed."),
+        _("price"), **MONEY, null=True, blank=True, help_text=_("What the provider billed.")
     )
+    #: How much of an implausible price counts; ``None`` if all of it does.
+    counted = models.DecimalField(_("counted"), **MONEY, null=True, blank=True)
     created_at = models.DateTimeField(_("requested at"), editable=False)
     expires_at = models.DateTimeField(_("code expires at"))
     sent_at = models.DateTimeField(_("sent at"), null=True, blank=True)
@@ -267,6 +265,10 @@ class VerificationAttempt(models.Model):
                 condition=Q(price__isnull=True) | Q(price__gte=0), name="flashcall_attempt_price"
             ),
             models.CheckConstraint(
+                condition=Q(counted__isnull=True) | Q(counted__gte=0, counted__lte=F("price")),
+                name="flashcall_attempt_counted",
+            ),
+            models.CheckConstraint(
                 condition=Q(expires_at__gt=F("created_at")), name="flashcall_attempt_expires"
             ),
             models.CheckConstraint(
@@ -280,6 +282,11 @@ class VerificationAttempt(models.Model):
 
     @property
     def spent(self) -> Decimal:
+        """What counts of the billed price, or what was reserved while the price is not known."""
+        return self.billed if self.counted is None else self.counted
+
+    @property
+    def billed(self) -> Decimal:
         """The billed price, or what was reserved while the price is not known."""
         return self.reserved or NOTHING if self.price is None else self.price
 

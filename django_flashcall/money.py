@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 
 from .choices import Channel
 from .clock import DAY, day_of
+from .conf import get_settings
 
 M = TypeVar("M", bound=Model)
 
@@ -33,10 +34,41 @@ UNIT = Decimal("0.0001")
 #: A billed price above the listed one is expected again for this long.
 BILL_LIFETIME = DAY
 
+#: The largest price that the record can hold. A higher one is recorded as this.
+MAX_PRICE = Decimal("99999999.9999")
+
+#: One bill counts as at most this multiple of the listed price.
+MAX_BILL_FACTOR = 10
+
+#: A bill above the listed price takes at most ``DAILY_SPEND`` divided by this.
+MIN_BILLS_A_DAY = 10
+
+#: If the list has no price, or 0, ``DAILY_SPEND`` divided by this takes the place of the price.
+UNLISTED_CALLS_A_DAY = 1000
+
 
 def to_units(amount: Decimal) -> int:
     """Convert money to the integer units in which sums are claimed, rounding up."""
-    return int(amount.quantize(UNIT, rounding="ROUND_CEILING") / UNIT)
+    return int(round_up(amount) / UNIT)
+
+
+def round_up(amount: Decimal) -> Decimal:
+    """Return ``amount`` rounded up to whole units, as the database stores it."""
+    return amount.quantize(UNIT, rounding="ROUND_CEILING")
+
+
+def countable(price: Decimal, *, listed: Decimal | None) -> Decimal:
+    """Return how much of a billed ``price`` is plausible, and counts towards ``DAILY_SPEND``.
+
+    ``listed`` is the price in the price list. It always counts.
+    """
+    listed, cap = listed or NOTHING, get_settings().DAILY_SPEND
+    if cap is None:
+        return min(price, MAX_BILL_FACTOR * listed or price)
+    # SECURITY: without this limit, one mistaken bill could end all calls of a day.
+    usual = listed or cap / UNLISTED_CALLS_A_DAY
+    limit = min(MAX_BILL_FACTOR * usual, cap / MIN_BILLS_A_DAY)
+    return min(price, max(listed, round_up(limit)))
 
 
 class PriceQuerySet(QuerySet[M]):
@@ -52,9 +84,14 @@ class PriceQuerySet(QuerySet[M]):
 class UsageQuerySet(QuerySet[M]):
     """What shared limits have used."""
 
-    def add(self, *, attempts: int, units: int) -> bool:
-        """Add ``attempts`` and ``units`` in one statement."""
-        return bool(self.update(attempts=F("attempts") + attempts, units=F("units") + units))
+    def add(self, *, attempts: int, units: int, uncounted_units: int = 0) -> bool:
+        """Add ``attempts``, ``units`` and ``uncounted_units`` in one statement."""
+        changed = self.update(
+            attempts=F("attempts") + attempts,
+            units=F("units") + units,
+            uncounted_units=F("uncounted_units") + uncounted_units,
+        )
+        return bool(changed)
 
     def claim(
         self,
@@ -131,22 +168,27 @@ class Price(models.Model):
         return f"{self.prefix or _('every number')}, {channel}"
 
     def estimate(self, *, now: datetime) -> Decimal:
-        """Return the amount, or a higher price that was billed within the last day."""
+        """Return the amount, or a higher price that was billed within the last day.
+
+        Of the billed price, only what is plausible is expected.
+        """
         listed, billed = self.amount or NOTHING, self.billed or NOTHING
         is_recent = self.billed_at is not None and self.billed_at > now - BILL_LIFETIME
-        return max(listed, billed) if is_recent else listed
+        return max(listed, countable(billed, listed=listed)) if is_recent else listed
 
 
 class Usage(models.Model):
     """What a shared limit has used in one window; the empty scope is the day of the whole site.
 
-    ``since`` is the start of the fixed window. ``units`` are 1/10000 of the currency.
+    ``since`` is the start of the fixed window. ``units`` are 1/10000 of the currency, and count
+    towards ``DAILY_SPEND``. ``uncounted_units`` were billed beyond what is plausible.
     """
 
     scope = models.CharField(_("scope"), max_length=16, blank=True)
     since = models.DateTimeField(_("since"))
     attempts = models.PositiveIntegerField(_("attempts"), default=0)
     units = models.PositiveBigIntegerField(_("units"), default=0)
+    uncounted_units = models.PositiveBigIntegerField(_("units not counted"), default=0)
 
     objects = UsageQuerySet.as_manager()
 
@@ -163,5 +205,10 @@ class Usage(models.Model):
 
     @property
     def spent(self) -> Decimal:
-        """The units as money."""
+        """The units as money: what counts towards ``DAILY_SPEND``."""
         return self.units * UNIT
+
+    @property
+    def billed(self) -> Decimal:
+        """All that was billed or is reserved, as money, with what is not counted."""
+        return (self.units + self.uncounted_units) * UNIT

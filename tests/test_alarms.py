@@ -39,8 +39,8 @@ class TestSounding:
     ) -> None:
         alarms.sound(Alarm.USER_DISABLED)
         alarms.sound(Alarm.NOT_ENOUGH_MONEY)
-        alarms.sound(Alarm.SPENDING, about="50", percent=50)
-        alarms.sound(Alarm.SPENDING, about="80", percent=80)
+        alarms.sound(Alarm.NO_PRICE, about="sms", channel="sms")
+        alarms.sound(Alarm.NO_PRICE, about="voice", channel="voice")
         assert len(warnings_sent) == 4
 
     def test_an_alarm_is_logged(self, caplog: pytest.LogCaptureFixture) -> None:
@@ -142,5 +142,5 @@ class TestProviderErrors:
         flashcall(OPTIONS={"price": Decimal("0.90")})
         start("+79997654321")
         assert warnings_sent == [
-            "An attempt by flash_call cost 0.90; the expected price was 0.3500."
+            "An attempt by flash_call cost 0.9000; the expected price was 0.3500."
         ]

@@ -99,6 +99,14 @@ class TestConstraints:
             ),
             pytest.param(AttemptFactory, {"price": Decimal("-0.01")}, id="no price is negative"),
             pytest.param(
+                AttemptFactory, {"counted": Decimal("-0.01")}, id="no sum that counts is negative"
+            ),
+            pytest.param(
+                AttemptFactory,
+                {"counted": Decimal("0.36"), "price": Decimal("0.35")},
+                id="no more counts than was billed",
+            ),
+            pytest.param(
                 AttemptFactory,
                 {"created_at": NOON, "expires_at": NOON - timedelta(seconds=1)},
                 id="a code lives",
@@ -273,7 +281,12 @@ class TestVerificationAttempt:
     ) -> None:
         attempt = AttemptFactory.build(price=money(price), reserved=money(reserved))
 
-        assert attempt.spent == Decimal(cost)
+        assert attempt.spent == attempt.billed == Decimal(cost)
+
+    def test_costs_what_counts_of_its_price(self) -> None:
+        attempt = AttemptFactory.build(price=Decimal("9999"), counted=Decimal("3.50"))
+
+        assert (attempt.spent, attempt.billed) == (Decimal("3.50"), Decimal("9999"))
 
     def test_is_live_as_long_as_its_code(self) -> None:
         attempt = AttemptFactory.build(created_at=NOON)

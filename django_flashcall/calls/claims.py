@@ -115,6 +115,6 @@ def _watching_spending(order: Order) -> Iterator[None]:
     except BlockLimitReached:
         raise  # not about money
     except LimitReached:
-        watch_spending(order.spent_units, estimate=order.estimate, now=order.now)
+        watch_spending(order.spent, estimate=order.estimate, now=order.now)
         raise
-    watch_spending(order.spent_units, estimate=order.estimate, now=order.now)
+    watch_spending(order.spent, estimate=order.estimate, now=order.now)

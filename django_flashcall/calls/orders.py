@@ -14,7 +14,7 @@ from ..exceptions import CallDenied, ChallengeRequired, ChannelUnavailable, Veri
 from ..limits import breaker
 from ..limits.number import refuse_if_suspended
 from ..limits.prices import estimate_price
-from ..limits.rows import ensure_rows, ensure_windows, insert_rows
+from ..limits.rows import Spending, ensure_rows, ensure_windows, insert_rows
 from ..models import Phone, Verification, VerificationAttempt
 from ..phone import region_of, type_of
 from ..providers.base import load_provider
@@ -27,7 +27,7 @@ from .decoys import is_known, repeat_lookup
 class Order:
     """One call or SMS that is about to be claimed.
 
-    ``estimate`` is its expected price, ``None`` if the price list has none. ``spent_units`` is what
+    ``estimate`` is its expected price, ``None`` if the price list has none. ``spent`` is what
     the site had spent today before it. ``verification`` is ``None`` for a start. ``call`` is the
     call whose code an SMS repeats.
     """
@@ -37,7 +37,7 @@ class Order:
     purpose: str
     visitor: Visitor
     estimate: Decimal | None
-    spent_units: int
+    spent: Spending
     is_decoy: bool
     is_trusted: bool
     now: datetime
@@ -93,7 +93,7 @@ def order_start(
         purpose=purpose,
         visitor=visitor,
         estimate=estimate,
-        spent_units=rows.spent_units,
+        spent=rows.spent,
         is_decoy=is_decoy,
         is_trusted=any(rows.phone.trusts(device) for device in visitor.devices),
         now=now,
@@ -123,7 +123,7 @@ def order_resend(
         purpose=verification.purpose,
         visitor=visitor,
         estimate=estimate,
-        spent_units=ensure_windows(phone.number, now=now),
+        spent=ensure_windows(phone.number, now=now),
         is_decoy=verification.is_decoy,
         is_trusted=verification.is_trusted,
         now=now,

@@ -13,12 +13,13 @@ from django.utils import timezone
 
 from .. import alarms
 from ..choices import NUMBER_ERRORS, Alarm, AttemptStatus, ErrorCode
+from ..clock import DAY
 from ..codes import make_digest
 from ..exceptions import NotSent, ProviderError
-from ..limits.prices import remember_bill
+from ..limits.prices import listed_price, remember_bill
 from ..limits.shared import settle
-from ..models import VerificationAttempt
-from ..money import NOTHING
+from ..models import Price, VerificationAttempt
+from ..money import MAX_PRICE, NOTHING, countable, round_up
 from ..phone import mask
 from ..providers.base import Answer
 from ..querysets import AttemptQuerySet
@@ -37,16 +38,18 @@ ALARMING_ERRORS = frozenset(
     }
 )
 
-#: A higher price is a mistake and is not recorded.
-MAX_PRICE = Decimal(10_000)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """The result of one request to the provider. ``reason`` is for the log."""
+    """The result of one request to the provider.
+
+    ``price`` is what the record can hold. ``billed`` is the price as the provider wrote it, for
+    alarms, and ``reason`` is for the log.
+    """
 
     status: str
     price: Decimal | None = None
+    billed: str = ""
     provider_id: str = ""
     error_code: str = ""
     code: str = field(default="", repr=False)
@@ -56,12 +59,13 @@ class Outcome:
     def of_answer(cls, answer: Answer) -> Outcome:
         """Return the outcome of an accepted call.
 
-        If the price is missing or implausible, the code is still used.
+        If the price is missing or unusable, the code is still used.
         """
-        price = _plausible_price(answer.price)
+        price = _usable_price(answer.price)
         return cls(
             status=AttemptStatus.ACCEPTED,
             price=price,
+            billed="" if price is None else word(str(answer.price)),
             provider_id=word(answer.id),
             code=answer.code,
             reason="-" if price is not None else "no usable price",
@@ -98,14 +102,16 @@ def record(attempt: VerificationAttempt, outcome: Outcome) -> bool:
         _log_lost(attempt, outcome, error=error)
         return False
     _log(attempt, outcome)
-    _alert(attempt)
+    _alert(attempt, billed=outcome.billed)
     return True
 
 
 def conclude(attempt: VerificationAttempt, outcome: Outcome) -> bool:
     """Write ``outcome`` and settle the cost in one short transaction; return whether it was new."""
-    fields = _fields(attempt, outcome)
-    is_new = _write(attempt, fields=fields)
+    # Read before the transaction: on SQLite, a transaction must write before it reads.
+    row = listed_price(attempt) if _is_above_estimate(attempt, price=outcome.price) else None
+    fields = _fields(attempt, outcome, row=row)
+    is_new = _write(attempt, fields=fields, row=row)
     for name, value in fields.items():
         setattr(attempt, name, value)
     return is_new
@@ -113,21 +119,23 @@ def conclude(attempt: VerificationAttempt, outcome: Outcome) -> bool:
 
 def abandon(attempt: VerificationAttempt) -> None:
     """Record that ``attempt`` is not dialled, unless its dialling has begun."""
-    fields = _fields(attempt, Outcome.of_error(NotSent("not dialled")))
+    fields = _fields(attempt, Outcome.of_error(NotSent("not dialled")), row=None)
     _write(attempt, fields=fields, sent_at=None)
 
 
 @in_own_transaction(VerificationAttempt)
-def _write(attempt: VerificationAttempt, *, fields: dict[str, Any], **only: Any) -> bool:
+def _write(
+    attempt: VerificationAttempt, *, fields: dict[str, Any], row: Price | None = None, **only: Any
+) -> bool:
     these = VerificationAttempt.objects.filter(pk=attempt.pk, **only)
     if attempt.verification.is_decoy:
         return _write_decoy(attempt, these, fields=fields)
     if not these.conclude(**fields):
         return False
-    spent = _spent(attempt, fields=fields)
-    settle(attempt, price=spent)
-    if attempt.reserved is not None and spent > attempt.reserved:
-        remember_bill(attempt, price=spent)
+    billed = _billed(attempt, fields=fields)
+    settle(attempt, price=billed, counted=fields.get("counted"))
+    if row is not None:
+        remember_bill(attempt, row=row, price=billed)
     return True
 
 
@@ -144,11 +152,12 @@ def _write_decoy(
     return these.conclude(**fields)  # it was swept, which has settled it
 
 
-def _fields(attempt: VerificationAttempt, outcome: Outcome) -> dict[str, Any]:
+def _fields(attempt: VerificationAttempt, outcome: Outcome, *, row: Price | None) -> dict[str, Any]:
     """Return the fields of ``attempt`` that ``outcome`` changes."""
     fields = {"status": outcome.status, "answered_at": timezone.now()}
     if outcome.status == AttemptStatus.ACCEPTED:
         fields |= {"provider_id": outcome.provider_id, "price": outcome.price}
+        fields |= {"counted": _counted(attempt, price=outcome.price, row=row)}
         return fields | _code_fields(attempt, code=outcome.code)
     if outcome.status == AttemptStatus.REJECTED:
         # No call was placed: no code is accepted, and nothing stays reserved.
@@ -167,25 +176,57 @@ def digest_of(attempt: VerificationAttempt, code: str) -> str:
     return make_digest(code, number=verification.number, key=verification.key)
 
 
-def _spent(attempt: VerificationAttempt, *, fields: dict[str, Any]) -> Decimal:
+def _billed(attempt: VerificationAttempt, *, fields: dict[str, Any]) -> Decimal:
     """Return what the attempt cost: its price, nothing if rejected, or what was reserved."""
     price: Decimal | None = fields.get("price")
     reserved: Decimal | None = fields.get("reserved", attempt.reserved)
     return price if price is not None else reserved or NOTHING
 
 
-def _plausible_price(price: object) -> Decimal | None:
-    if not isinstance(price, Decimal) or not price.is_finite():
+def _counted(
+    attempt: VerificationAttempt, *, price: Decimal | None, row: Price | None
+) -> Decimal | None:
+    """Return how much of an implausible ``price`` counts, ``None`` if all of it does."""
+    reserved = attempt.reserved or NOTHING
+    if price is None or price <= reserved:
         return None
-    return price if 0 <= price <= MAX_PRICE else None
+    counted = max(reserved, countable(price, listed=row.amount if row else None))
+    return counted if counted < price else None
 
 
-def _alert(attempt: VerificationAttempt) -> None:
+def _is_above_estimate(attempt: VerificationAttempt, *, price: Decimal | None) -> bool:
+    """Return whether there was an estimate, and more than that was billed."""
+    return price is not None and attempt.reserved is not None and price > attempt.reserved
+
+
+def _usable_price(price: object) -> Decimal | None:
+    """Return ``price`` as the record can hold it, ``None`` if it is not a price at all."""
+    if not isinstance(price, Decimal) or not price.is_finite() or price < 0:
+        return None
+    return abs(round_up(min(price, MAX_PRICE)))
+
+
+def _alert(attempt: VerificationAttempt, *, billed: str) -> None:
     if attempt.error_code in ALARMING_ERRORS:
         alarms.sound(attempt.error_code)
-    price, expected = attempt.price, attempt.reserved
-    if price is not None and expected is not None and price > expected:
-        alarms.sound(Alarm.PRICE, channel=attempt.channel, price=price, expected=expected)
+    if attempt.status == AttemptStatus.ACCEPTED:
+        _alert_about_price(attempt, billed=billed)
+
+
+def _alert_about_price(attempt: VerificationAttempt, *, billed: str) -> None:
+    price, channel, counted = attempt.price, attempt.channel, attempt.spent
+    if price is None and attempt.reserved is not None:
+        alarms.sound(
+            Alarm.UNUSABLE_PRICE, every=DAY, about=channel, channel=channel, counted=counted
+        )
+    elif attempt.counted is not None or price == MAX_PRICE:
+        alarms.sound(
+            Alarm.IMPLAUSIBLE_PRICE, about=channel, channel=channel, price=billed, counted=counted
+        )
+    elif _is_above_estimate(attempt, price=price):
+        alarms.sound(
+            Alarm.PRICE, about=channel, channel=channel, price=price, expected=attempt.reserved
+        )
 
 
 def _log(attempt: VerificationAttempt, outcome: Outcome) -> None:

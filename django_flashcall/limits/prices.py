@@ -14,9 +14,6 @@ from ..conf import get_settings
 from ..exceptions import ChannelUnavailable, NumberRefused
 from ..models import Price, VerificationAttempt
 
-#: A bill above this multiple of the listed price is a mistake, and is remembered as the multiple.
-MAX_BILL_FACTOR = 10
-
 
 def is_stopped(channel: str, *, now: datetime) -> bool:
     """Return whether the price list stops ``channel`` for every number."""
@@ -26,9 +23,10 @@ def is_stopped(channel: str, *, now: datetime) -> bool:
 def estimate_price(number: str, *, channel: str, now: datetime) -> Decimal | None:
     """Return the listed price of a call, or ``None`` if no row matches.
 
-    A higher price that was billed within the last day replaces the listed one. Raises
-    ``ChannelUnavailable`` if the list stops the channel (empty prefix), or if no row matches while
-    ``DAILY_SPEND`` is set, and ``NumberRefused`` if the list forbids the destination.
+    A higher price that was billed within the last day replaces the listed one, as far as it is
+    plausible. Raises ``ChannelUnavailable`` if the list stops the channel (empty prefix), or if no
+    row matches while ``DAILY_SPEND`` is set, and ``NumberRefused`` if the list forbids the
+    destination.
     """
     rows = _in_force(number, channel=channel, now=now)
     forbidden = [row.prefix for row in rows if not row.allowed]
@@ -45,14 +43,18 @@ def estimate_price(number: str, *, channel: str, now: datetime) -> Decimal | Non
     return None
 
 
-def remember_bill(attempt: VerificationAttempt, *, price: Decimal) -> None:
-    """Store a price above the estimate in its row, so that the next calls reserve as much."""
+def listed_price(attempt: VerificationAttempt) -> Price | None:
+    """Return the row that gives the price of ``attempt``, ``None`` if no row matches."""
     number, asked_at = attempt.verification.number, attempt.created_at
-    nearest = _nearest(_in_force(number, channel=attempt.channel, now=asked_at))
-    if nearest is not None:
-        # One absurd bill must not stop all calls for a day.
-        billed = min(price, MAX_BILL_FACTOR * (nearest.amount or price))
-        Price.objects.filter(pk=nearest.pk).update(billed=billed, billed_at=asked_at)
+    return _nearest(_in_force(number, channel=attempt.channel, now=asked_at))
+
+
+def remember_bill(attempt: VerificationAttempt, *, row: Price, price: Decimal) -> None:
+    """Store a price above the estimate in its row, so that the next calls reserve as much.
+
+    It is stored as it was billed. ``Price.estimate()`` limits it to what is plausible.
+    """
+    Price.objects.filter(pk=row.pk).update(billed=price, billed_at=attempt.created_at)
 
 
 def prefixes(number: str) -> list[str]:

@@ -22,14 +22,22 @@ BLOCK_DIGITS = 4
 
 
 @dataclass(frozen=True, kw_only=True)
+class Spending:
+    """The units that the site has spent today, and those that were billed and do not count."""
+
+    units: int = 0
+    uncounted_units: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class Rows:
-    """The row of a number, and the units that the site has spent today.
+    """The row of a number, and what the site has spent today.
 
     Both are read before they are locked, so parallel calls may have changed them since.
     """
 
     phone: Phone
-    spent_units: int
+    spent: Spending
 
 
 def ensure_rows(number: str, *, now: datetime) -> Rows:
@@ -39,7 +47,7 @@ def ensure_rows(number: str, *, now: datetime) -> Rows:
         return insert_rows(number, now=now)
     if phone.spent_units is None or not phone.has_hour:
         _insert_windows(number, now=now)
-    return Rows(phone=phone, spent_units=phone.spent_units or 0)
+    return Rows(phone=phone, spent=_spending(phone))
 
 
 def insert_rows(number: str, *, now: datetime) -> Rows:
@@ -50,7 +58,7 @@ def insert_rows(number: str, *, now: datetime) -> Rows:
     _insert_windows(number, now=now)
     insert_phone(number)
     phone = _find_phone(number, now=now)
-    return Rows(phone=phone, spent_units=phone.spent_units or 0)
+    return Rows(phone=phone, spent=_spending(phone))
 
 
 @in_own_transaction(Phone)
@@ -59,13 +67,14 @@ def insert_phone(number: str) -> None:
     Phone.objects.bulk_create([Phone(number=number)], ignore_conflicts=True)
 
 
-def ensure_windows(number: str, *, now: datetime) -> int:
-    """Ensure that the block's hour and the site's day have rows; return the units spent today."""
+def ensure_windows(number: str, *, now: datetime) -> Spending:
+    """Ensure that the block's hour and the site's day have rows; return what was spent today."""
     windows = site_day(now) | block_hour(number, now=now)
-    spent = dict(windows.values_list("scope", "units"))
+    rows = windows.values_list("scope", "units", "uncounted_units")
+    spent = {scope: Spending(units=units, uncounted_units=more) for scope, units, more in rows}
     if len(spent) < 2:
         _insert_windows(number, now=now)
-    return spent.get("", 0)
+    return spent.get("", Spending())
 
 
 def site_day(now: datetime) -> UsageQuerySet[Usage]:
@@ -79,18 +88,23 @@ def block_hour(number: str, *, now: datetime) -> UsageQuerySet[Usage]:
 
 
 def _find_phone(number: str, *, now: datetime) -> Any:
-    """Return the row of ``number`` with ``spent_units`` and ``has_hour``, by one query.
+    """Return the row of ``number`` with its day's units and ``has_hour``, by one query.
 
-    ``spent_units`` is ``None`` if the site's day has no row.
+    ``spent_units`` and ``uncounted_units`` are ``None`` if the site's day has no row.
     """
     return (
         Phone.objects.filter(number=number)
         .annotate(
             spent_units=Subquery(site_day(now).values("units")),
+            uncounted_units=Subquery(site_day(now).values("uncounted_units")),
             has_hour=Exists(block_hour(number, now=now)),
         )
         .first()
     )
+
+
+def _spending(phone: Any) -> Spending:
+    return Spending(units=phone.spent_units or 0, uncounted_units=phone.uncounted_units or 0)
 
 
 @in_own_transaction(Usage)

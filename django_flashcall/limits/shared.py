@@ -11,8 +11,8 @@ from ..clock import DAY, HOUR, day_of, hour_of
 from ..conf import get_settings
 from ..exceptions import BlockLimitReached, LimitReached
 from ..models import VerificationAttempt
-from ..money import NOTHING, to_units
-from .rows import block_hour, site_day
+from ..money import NOTHING, UNIT, to_units
+from .rows import Spending, block_hour, site_day
 
 #: Percentages of ``DAILY_SPEND`` at which the operator is warned.
 WARNING_LEVELS = (100, 80, 50)
@@ -41,26 +41,37 @@ def claim_shared(
         raise LimitReached(retry_at=day_of(day_of(now) + DAY + HOUR))
 
 
-def settle(attempt: VerificationAttempt, *, price: Decimal) -> None:
-    """Replace what was reserved for ``attempt`` with ``price``, on the day of the reservation."""
-    units = to_units(price) - to_units(attempt.reserved or NOTHING)
+def settle(attempt: VerificationAttempt, *, price: Decimal, counted: Decimal | None = None) -> None:
+    """Replace what was reserved for ``attempt`` with ``price``, on the day of the reservation.
+
+    Only ``counted`` of it counts towards ``DAILY_SPEND``, or all of it if that is ``None``.
+    """
+    billed, spent = to_units(price), to_units(price if counted is None else counted)
+    units = spent - to_units(attempt.reserved or NOTHING)
     # SECURITY: with sign-up off the statement always runs. Otherwise the timing would distinguish a
     # decoy, which is settled at nothing, from a call whose price is its estimate.
-    if units or not get_settings().SIGN_UP:
-        site_day(attempt.created_at).add(attempts=0, units=units)
+    if units or billed > spent or not get_settings().SIGN_UP:
+        day = site_day(attempt.created_at)
+        day.add(attempts=0, units=units, uncounted_units=billed - spent)
 
 
-def watch_spending(spent_units: int, *, estimate: Decimal | None, now: datetime) -> None:
+def watch_spending(spent: Spending, *, estimate: Decimal | None, now: datetime) -> None:
     """Warn the operator at 50%, 80% and 100% of ``DAILY_SPEND``.
 
-    ``spent_units`` were read before the call was claimed, so with parallel calls the warning may
-    come one call late.
+    ``spent`` was read before the call was claimed, so with parallel calls the warning may come one
+    call late.
     """
     cap = get_settings().DAILY_SPEND
     if cap is None:
         return
-    used = spent_units + to_units(estimate or NOTHING)
+    used = spent.units + to_units(estimate or NOTHING)
     percent = next((at for at in WARNING_LEVELS if 100 * used >= at * to_units(cap)), None)
     if percent is not None:
-        about = f"{day_of(now).date()}.{percent}.{cap}"
-        alarms.sound(Alarm.SPENDING, every=DAY, about=about, percent=percent)
+        alarms.sound(
+            Alarm.SPENDING,
+            every=DAY,
+            about=f"{day_of(now).date()}.{percent}.{cap}",
+            percent=percent,
+            counted=used * UNIT,
+            billed=(used + spent.uncounted_units) * UNIT,
+        )

@@ -186,6 +186,10 @@ class Migration(migrations.Migration):
                 ("since", models.DateTimeField(verbose_name="since")),
                 ("attempts", models.PositiveIntegerField(default=0, verbose_name="attempts")),
                 ("units", models.PositiveBigIntegerField(default=0, verbose_name="units")),
+                (
+                    "uncounted_units",
+                    models.PositiveBigIntegerField(default=0, verbose_name="units not counted"),
+                ),
             ],
             options={
                 "verbose_name": "usage",
@@ -366,6 +370,16 @@ class Migration(migrations.Migration):
                         verbose_name="price",
                     ),
                 ),
+                (
+                    "counted",
+                    models.DecimalField(
+                        blank=True,
+                        decimal_places=4,
+                        max_digits=12,
+                        null=True,
+                        verbose_name="counted",
+                    ),
+                ),
                 ("created_at", models.DateTimeField(editable=False, verbose_name="requested at")),
                 ("expires_at", models.DateTimeField(verbose_name="code expires at")),
                 ("sent_at", models.DateTimeField(blank=True, null=True, verbose_name="sent at")),
@@ -476,6 +490,17 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(
                 condition=models.Q(("price__isnull", True), ("price__gte", 0), _connector="OR"),
                 name="flashcall_attempt_price",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="verificationattempt",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("counted__isnull", True),
+                    models.Q(("counted__gte", 0), ("counted__lte", models.F("price"))),
+                    _connector="OR",
+                ),
+                name="flashcall_attempt_counted",
             ),
         ),
         migrations.AddConstraint(

@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 import csv
-import re
+import io
 from collections.abc import Iterable, Iterator
-from datetime import datetime
-from decimal import Decimal
+from dataclasses import dataclass, field
 from typing import Any, TextIO
 
-from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 
-from ..clock import stored_time
 from ..models import Price
+from ..text import word
+from .cells import read_cell
 
 COLUMNS = ["prefix", "channel", "amount", "allowed", "valid_from"]
+REQUIRED_COLUMNS = ["prefix", "amount"]
 
-AMOUNT = re.compile(r"[0-9]{1,9}([.,][0-9]{1,4})?")
+#: A row replaces another with the same values in these columns.
+KEY = ("prefix", "channel", "valid_from")
 
-WORDS = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
+#: What the columns mean that a file does not have. Without a time, a row is valid from now.
+DEFAULTS: dict[str, Any] = {"channel": "", "allowed": True, "valid_from": None}
+
+#: At most this many characters are read, and this many problems listed.
+MAX_LENGTH = 1_000_000
+MAX_PROBLEMS = 100
+
+TOO_LONG = gettext_lazy("The file is longer than 1 MB. Divide it into smaller files.")
 
 
 class PriceListError(ValueError):
@@ -30,6 +39,27 @@ class PriceListError(ValueError):
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))
         self.problems = problems
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """One row of the file. ``line`` is the line on which it begins, ``fault`` why it has no cells.
+
+    A cell in quotation marks may contain line breaks, so a record may have several lines.
+    """
+
+    line: int
+    cells: list[str] = field(default_factory=list)
+    fault: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """The values of a record, without those of faulty cells, and all its faults."""
+
+    line: int
+    values: dict[str, Any]
+    faults: list[str]
 
 
 def write_prices(file: TextIO) -> int:
@@ -47,37 +77,24 @@ def write_prices(file: TextIO) -> int:
 
 
 def read_prices(file: TextIO) -> list[Price]:
-    """Read rows as ``write_prices()`` writes them; raise ``PriceListError`` with every wrong line.
+    """Read rows as ``write_prices()`` writes them; raise ``PriceListError`` with every fault.
 
     Columns may be separated by ``;``, decimals by ``,``, and a prefix may begin with a plus. A date
     without a time means midnight. A row without a date is valid from now.
     """
-    text = file.read().removeprefix("\ufeff")
-    head = text.partition("\n")[0]
-    rows = csv.DictReader(text.splitlines(), delimiter=";" if ";" in head else ",")
-    names = _names(rows)
-    is_known = {"prefix", "amount"} <= set(names) <= set(COLUMNS)
-    if not is_known or len(names) > len(set(names)):
-        raise PriceListError([_at_line(1, _("name the columns: %s") % ", ".join(COLUMNS))])
-    rows.fieldnames = names
-    prices, problems = [], []
-    seen: set[tuple[Any, ...]] = set()
+    text = file.read(MAX_LENGTH + 1)
+    if len(text) > MAX_LENGTH:
+        raise PriceListError([str(TOO_LONG)])
+    head, *records = list(_records(text.removeprefix("\ufeff"))) or [Record(line=1)]
+    names = [name.strip().lower() for name in head.cells]
+    _refuse(_at_line(head.line, [head.fault] if head.fault else _faults_of_head(names)))
+    if not records:
+        _refuse(_at_line(head.line, [_("there are no prices below it")]))
+    rows = [_read_row(record, names=names) for record in records]
+    _mark_repeated(rows)
+    _refuse([text for row in rows for text in _at_line(row.line, row.faults)])
     now = timezone.now()
-    for row in _whole(rows):
-        if not any(row.values()):
-            continue  # an empty line of a spreadsheet
-        try:
-            price = _read_row(row, now=now)
-            _refuse_again(price, seen=seen)
-        except (ValidationError, ValueError, OverflowError) as error:
-            problems.append(_at_line(rows.line_num, _in_one_line(error)))
-        else:
-            prices.append(price)
-    if not (prices or problems):
-        problems = [_at_line(rows.line_num, _("there are no prices"))]
-    if problems:
-        raise PriceListError(problems)
-    return prices
+    return [Price(**row.values | {"valid_from": row.values["valid_from"] or now}) for row in rows]
 
 
 @transaction.atomic
@@ -96,75 +113,98 @@ def _save(price: Price) -> Price:
     return row
 
 
-def _names(rows: csv.DictReader[str]) -> list[str]:
-    try:
-        return [name.strip() for name in rows.fieldnames or []]
-    except csv.Error as error:
-        raise PriceListError([_at_line(1, str(error))]) from error
+def _records(text: str) -> Iterator[Record]:
+    """Yield the records of a file, except empty ones."""
+    lines = io.StringIO(text, newline="").readlines()  # a cell keeps its line breaks
+    first = next((line for line in lines if line.strip()), "")
+    records = csv.reader(lines, delimiter=";" if ";" in first else ",", strict=True)
+    while True:
+        line = records.line_num + 1
+        try:
+            cells = next(records, None)
+        except csv.Error as error:
+            yield Record(line=line, fault=_fault_of_quotes(error))
+            continue
+        if cells is None:
+            return
+        if any(cell.strip() for cell in cells):
+            yield Record(line=line, cells=cells)
 
 
-def _whole(rows: csv.DictReader[str]) -> Iterator[dict[str, str]]:
-    try:
-        yield from rows
-    except csv.Error as error:
-        raise PriceListError([_at_line(rows.line_num + 1, str(error))]) from error
+def _fault_of_quotes(error: csv.Error) -> str:
+    if "unexpected end" in str(error):
+        return _("a quotation mark is not closed, so the rest of the file was not read")
+    if "field limit" in str(error):
+        return _("a cell is too long, or a quotation mark is not closed")
+    return _("a quotation mark is inside a cell: write it twice, or leave it out")
 
 
-def _read_row(row: dict[str, str], *, now: datetime) -> Price:
-    if None in row or None in row.values():
-        raise ValueError(_("it does not have as many columns as the first line"))
-    cells = {name: (cell or "").strip() for name, cell in row.items()}
-    if not (cells["amount"] or cells.get("allowed")):
-        raise ValueError(_("it has neither an amount nor a value for “allowed”"))
-    digits = cells["prefix"].removeprefix("+")
-    price = Price(
-        prefix=f"+{digits}" if cells["prefix"] else "",
-        channel=cells.get("channel", ""),
-        amount=_read_amount(cells["amount"]),
-        allowed=_read_word(cells.get("allowed", "")),
-        valid_from=_read_day(cells.get("valid_from", "")) or now,
-    )
-    price.clean_fields()
-    return price
+def _faults_of_head(names: list[str]) -> list[str]:
+    missing = [name for name in REQUIRED_COLUMNS if name not in names]
+    unknown = [word(name) for name in names if name and name not in COLUMNS]
+    repeated = [name for name in COLUMNS if names.count(name) > 1]
+    columns = ", ".join(COLUMNS)
+    return [
+        *[_("the column “%s” is missing") % name for name in missing],
+        *[
+            _("“%(name)s” is not a column: use %(columns)s") % {"name": name, "columns": columns}
+            for name in unknown
+        ],
+        *[_("the column “%s” is repeated") % name for name in repeated],
+        *[_("a column has no name") for name in names if not name],
+    ]
 
 
-def _read_amount(cell: str) -> Decimal | None:
-    if not cell:
-        return None
-    if not AMOUNT.fullmatch(cell):
-        raise ValueError(_("“%s” is not an amount such as 0.35") % cell)
-    return Decimal(cell.replace(",", "."))
+def _read_row(record: Record, *, names: list[str]) -> Row:
+    if record.fault:
+        return Row(line=record.line, values={}, faults=[record.fault])
+    if len(record.cells) != len(names):
+        sizes = {"found": len(record.cells), "expected": len(names)}
+        fault = (
+            _("it has a different number of cells (%(found)d) than the first line (%(expected)d)")
+            % sizes
+        )
+        return Row(line=record.line, values={}, faults=[fault])
+    return _read_cells(dict(zip(names, record.cells, strict=True)), line=record.line)
 
 
-def _read_word(cell: str) -> bool:
-    if cell.lower() not in {"", *WORDS}:
-        raise ValueError(_("“%s” is neither yes nor no") % cell)
-    return WORDS.get(cell.lower(), True)
+def _read_cells(cells: dict[str, str], *, line: int) -> Row:
+    values, faults = dict(DEFAULTS), []
+    for column, cell in cells.items():
+        try:
+            values[column] = read_cell(column, cell)
+        except ValueError as error:
+            values.pop(column, None)
+            faults.append(str(error))
+    if not (cells["amount"].strip() or cells.get("allowed", "").strip()):
+        faults.append(_("it has neither an amount nor a value for “allowed”"))
+    return Row(line=line, values=values, faults=faults)
 
 
-def _read_day(cell: str) -> datetime | None:
-    if not cell:
-        return None
-    try:
-        moment = datetime.fromisoformat(cell)
-    except ValueError as error:
-        raise ValueError(_("“%s” is not a date such as 2026-12-31") % cell) from error
-    return stored_time(moment)
+def _mark_repeated(rows: Iterable[Row]) -> None:
+    """Add a fault to each row that would replace an earlier one of the same file."""
+    lines: dict[tuple[Any, ...], int] = {}
+    for row in rows:
+        if not row.values.keys() >= set(KEY):
+            continue  # one of these cells is faulty
+        first = lines.setdefault(tuple(row.values[name] for name in KEY), row.line)
+        if first != row.line:
+            row.faults.append(_("line %d has the same prefix, channel and date") % first)
 
 
-def _refuse_again(price: Price, *, seen: set[tuple[Any, ...]]) -> None:
-    key = (price.prefix, price.channel, price.valid_from)
-    if key in seen:
-        raise ValueError(_("an earlier line has the same prefix, channel and date"))
-    seen.add(key)
+def _refuse(problems: list[str]) -> None:
+    """Raise ``PriceListError`` if there are ``problems``."""
+    if not problems:
+        return
+    more = len(problems) - MAX_PROBLEMS
+    if more > 0:
+        text = ngettext("There is %d more problem.", "There are %d more problems.", more)
+        problems = [*problems[:MAX_PROBLEMS], text % more]
+    raise PriceListError(problems)
 
 
-def _in_one_line(error: Exception) -> str:
-    if not isinstance(error, ValidationError):
-        return str(error)
-    texts = error.message_dict.items()
-    return " ".join(f"{name}: {text}" for name, messages in texts for text in messages)
-
-
-def _at_line(line: int, problem: str) -> str:
-    return _("Line %(line)d: %(problem)s.") % {"line": line, "problem": problem.rstrip(".")}
+def _at_line(line: int, problems: Iterable[str]) -> list[str]:
+    return [
+        _("Line %(line)d: %(problem)s.") % {"line": line, "problem": problem}
+        for problem in problems
+    ]

@@ -90,6 +90,14 @@ def in_currency(amount: Decimal | None) -> str:
     return f"{number_format(amount, decimal_pos=places)} {get_settings().CURRENCY}"
 
 
+def spent_in_currency(spent: Decimal, *, billed: Decimal) -> str:
+    """Return ``spent`` with its currency, and what was ``billed`` if that is not the same."""
+    if spent == billed:
+        return in_currency(spent)
+    sums = {"spent": in_currency(spent), "billed": in_currency(billed)}
+    return _("%(spent)s of %(billed)s billed") % sums
+
+
 def to_the_second(moment: datetime | None) -> str:
     """Return the time of ``moment`` to the second, in the current time zone."""
     return date_format(local_time(moment), "H:i:s") if moment else "-"

@@ -18,8 +18,15 @@ from django.utils.translation import ngettext
 
 from ..clock import day_of
 from ..models import Price, Usage
-from ..operations.pricelist import PriceListError, read_prices, save_prices, write_prices
-from .columns import ReadOnly, in_currency
+from ..operations.pricelist import (
+    MAX_LENGTH,
+    TOO_LONG,
+    PriceListError,
+    read_prices,
+    save_prices,
+    write_prices,
+)
+from .columns import ReadOnly, in_currency, spent_in_currency
 
 
 class PriceListForm(forms.Form):
@@ -28,10 +35,13 @@ class PriceListForm(forms.Form):
     file = forms.FileField(label=_("CSV file"))
 
     def clean_file(self) -> list[Price]:
-        """Read the file, or list every wrong line."""
+        """Read the file, or list every fault of every line."""
+        file = self.cleaned_data["file"]
+        if file.size > MAX_LENGTH:
+            raise forms.ValidationError(TOO_LONG)
         try:
-            text = self.cleaned_data["file"].read().decode("utf-8-sig")
-            return read_prices(io.StringIO(text))
+            text = file.read().decode("utf-8-sig")
+            return read_prices(io.StringIO(text, newline=""))
         except UnicodeDecodeError as error:
             raise forms.ValidationError(_("Save the file as UTF-8.")) from error
         except PriceListError as error:
@@ -133,5 +143,5 @@ class UsageAdmin(ReadOnly, admin.ModelAdmin):
 
     @admin.display(description=_("spent"), ordering="units")
     def spent_in_currency(self, usage: Usage) -> str:
-        """Return the sum with its currency."""
-        return in_currency(usage.spent)
+        """Return the sum with its currency, and what was billed if not all of it counts."""
+        return spent_in_currency(usage.spent, billed=usage.billed)

@@ -12,7 +12,13 @@ from django.utils.translation import gettext_lazy as _
 
 from ..models import Verification, VerificationAttempt
 from ..money import NOTHING
-from .columns import NumberColumn, ReadOnly, in_currency, to_the_second
+from .columns import (
+    NumberColumn,
+    ReadOnly,
+    in_currency,
+    spent_in_currency,
+    to_the_second,
+)
 
 STATES = {
     "pending": _("pending"),
@@ -34,6 +40,7 @@ class AttemptInline(ReadOnly, admin.TabularInline):
         "status",
         "why",
         "price_in_currency",
+        "counted_in_currency",
         "reserved_in_currency",
         "provider_id",
         "sent",
@@ -65,6 +72,11 @@ class AttemptInline(ReadOnly, admin.TabularInline):
     def price_in_currency(self, attempt: VerificationAttempt) -> str:
         """Return the price with its currency."""
         return in_currency(attempt.price)
+
+    @admin.display(description=_("counted"))
+    def counted_in_currency(self, attempt: VerificationAttempt) -> str:
+        """Return how much counts towards ``DAILY_SPEND``, with its currency."""
+        return in_currency(attempt.spent)
 
     @admin.display(description=_("reserved"))
     def reserved_in_currency(self, attempt: VerificationAttempt) -> str:
@@ -129,5 +141,8 @@ class VerificationAdmin(ReadOnly, NumberColumn):
 
     @admin.display(description=_("spent"))
     def spent(self, verification: Verification) -> str:
-        """Return the sum of the prices; for an unknown price, of what was reserved."""
-        return in_currency(sum((attempt.spent for attempt in verification.attempts.all()), NOTHING))
+        """Return the sum of the prices, as far as they count; for an unknown one, the estimate."""
+        attempts = verification.attempts.all()
+        spent = sum((attempt.spent for attempt in attempts), NOTHING)
+        billed = sum((attempt.billed for attempt in attempts), NOTHING)
+        return spent_in_currency(spent, billed=billed)

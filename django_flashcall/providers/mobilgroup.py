@@ -29,7 +29,8 @@ URL = "https://voice.mobilgroup.ru/api/voice-password/send/"
 #: A number without a plus, as in the API description; empty for one of the provider's numbers.
 ANI = re.compile(r"[0-9]{0,15}")
 
-PRICE = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
+#: A JSON number that is not negative. Whether it is plausible is decided where it is recorded.
+PRICE = re.compile(r"[0-9]{1,40}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,3})?")
 
 
 class MobilgroupProvider(BaseProvider):

@@ -44,6 +44,13 @@ def claim(price: str | None = None, *, number: str = NUMBER) -> None:
     shared.claim_shared(number, estimate=Decimal(price) if price else None, now=NOON)
 
 
+def watch(spent: str, *, uncounted: str = "0", estimate: Decimal | None = None) -> None:
+    """Watch a day on which ``spent`` counts, and ``uncounted`` was billed beyond it."""
+    units, more = to_units(Decimal(spent)), to_units(Decimal(uncounted))
+    spending = rows.Spending(units=units, uncounted_units=more)
+    shared.watch_spending(spending, estimate=estimate, now=timezone.now())
+
+
 def day() -> Usage:
     return Usage.objects.get(scope="")
 
@@ -61,7 +68,7 @@ class TestSpendingAlarms:
         assert told == [0, 0, 0, 0, 1, 1, 1, 2, 2, 3]
         with pytest.raises(LimitReached):
             start()
-        assert warnings_sent[-1] == "Today's calls have used 100% of DAILY_SPEND."
+        assert warnings_sent[-1].startswith("Today's calls have used 100% of DAILY_SPEND: ")
         assert len(warnings_sent) == 3
 
     @pytest.mark.parametrize(
@@ -82,9 +89,26 @@ class TestSpendingAlarms:
         self, spent: str, percent: int | None, flashcall: Any, warnings_sent: list[str]
     ) -> None:
         flashcall(DAILY_SPEND=Decimal("10"))
-        shared.watch_spending(to_units(Decimal(spent)), estimate=None, now=timezone.now())
-        told = f"Today's calls have used {percent}% of DAILY_SPEND."
-        assert warnings_sent == ([told] if percent else [])
+        watch(spent)
+        told = f"Today's calls have used {percent}% of DAILY_SPEND: "
+        assert [text[: len(told)] for text in warnings_sent] == ([told] if percent else [])
+
+    def test_an_alarm_says_what_counts_and_what_was_billed(
+        self, flashcall: Any, warnings_sent: list[str]
+    ) -> None:
+        flashcall(DAILY_SPEND=Decimal("10"))
+        watch("6", uncounted="9995.5", estimate=Decimal("0.35"))
+        assert warnings_sent == [
+            "Today's calls have used 50% of DAILY_SPEND: 6.35 count, and 10001.85 were billed or "
+            "are reserved."
+        ]
+
+    def test_what_does_not_count_sends_no_alarm(
+        self, flashcall: Any, warnings_sent: list[str]
+    ) -> None:
+        flashcall(DAILY_SPEND=Decimal("10"))
+        watch("4", uncounted="9999")
+        assert not warnings_sent
 
     def test_a_call_that_was_refused_for_something_else_has_used_no_money(
         self, flashcall: Any, warnings_sent: list[str]
@@ -111,7 +135,7 @@ class TestSpendingAlarms:
     ) -> None:
         for cap in ("10", "1000"):
             flashcall(DAILY_SPEND=Decimal(cap))
-            shared.watch_spending(to_units(Decimal(cap)), estimate=None, now=timezone.now())
+            watch(cap)
         assert len(warnings_sent) == 2
 
     @pytest.mark.parametrize("is_known", [True, False])
@@ -121,12 +145,13 @@ class TestSpendingAlarms:
         now = timezone.now()
         flashcall(DAILY_SPEND=Decimal("1"))
         PriceFactory(amount=Decimal("0.35"), valid_from=now)
-        UsageFactory(scope="", since=day_of(now), units=5000)
+        UsageFactory(scope="", since=day_of(now), units=5000, uncounted_units=99)
         if is_known:
             PhoneFactory(number="+79991230001")
             UsageFactory(scope="+7999123", since=hour_of(now))
         start("+79991230001")
-        assert warnings_sent == ["Today's calls have used 80% of DAILY_SPEND."]
+        [told] = warnings_sent
+        assert told.startswith("Today's calls have used 80% of DAILY_SPEND: 0.85 count")
 
 
 class TestDay:
@@ -150,7 +175,7 @@ class TestDay:
         assert windows() == [datetime(2026, 3, 3, 21, 0, tzinfo=UTC)]
 
     def test_a_day_begins_with_nothing_spent(self) -> None:
-        assert rows.ensure_windows(NUMBER, now=NOON) == 0
+        assert rows.ensure_windows(NUMBER, now=NOON) == rows.Spending()
 
 
 class TestClaiming:
@@ -209,9 +234,11 @@ class TestClaiming:
         attempt = AttemptFactory(
             verification__phone__number=NUMBER, created_at=NOON, reserved=Decimal("0.35")
         )
-        prices.remember_bill(attempt, price=Decimal("9000"))
+        row = prices.listed_price(attempt)
+        assert row is not None
+        prices.remember_bill(attempt, row=row, price=Decimal("9000"))
         assert estimate() == Decimal("3.50")  # no more than ten times the list: that is a mistake
-        prices.remember_bill(attempt, price=Decimal("0.50"))
+        prices.remember_bill(attempt, row=row, price=Decimal("0.50"))
         assert estimate() == Decimal("0.50")
         assert estimate(now=NOON + timedelta(days=1)) == Decimal("0.35")
 

@@ -15,6 +15,7 @@ from django.test import Client
 
 from django_flashcall.choices import Channel
 from django_flashcall.models import Price
+from django_flashcall.operations import pricelist
 from django_flashcall.operations.pricelist import (
     PriceListError,
     read_prices,
@@ -107,39 +108,17 @@ class TestReading:
             NOON,
         )
 
-    @pytest.mark.parametrize(
-        ("text", "problem"),
-        [
-            ("", "Line 1: name the columns"),
-            ("number,price\n1,2\n", "Line 1: name the columns"),
-            ("prefix,amount\n", "Line 1: there are no prices."),
-            ("prefix,amount\n7999,much\n", "Line 2: “much” is not an amount"),
-            ("prefix,amount\n7999,-1\n", "Line 2: “-1” is not an amount"),
-            ("prefix,amount\n7999,NaN\n", "Line 2: “NaN” is not an amount"),
-            ("prefix,amount\n7999,1_000\n", "Line 2: “1_000” is not an amount"),
-            ("prefix,amount\n+,1\n", "Line 2: prefix: A prefix is a + and digits"),
-            ("prefix,amount,amount\n7999,1,2\n", "Line 1: name the columns"),
-            ("prefix,amount,valid_from\n7999,1,0001-01-01\n", "Line 2: "),
-            ("prefix,amount\n7999," + "1" * 200_000, "Line 2: "),
-            ("prefix,amount\n79x9,1\n", "Line 2: prefix: A prefix is a + and digits"),
-            ("prefix,amount,channel\n7999,1,pigeon\n", "Line 2: channel:"),
-            ("prefix,amount,allowed\n7999,1,perhaps\n", "Line 2: “perhaps” is neither"),
-            ("prefix,amount,channel\n7999,,sms\n", "Line 2: it has neither an amount"),
-            ("prefix,amount," + "x" * 200_000, "Line 1: "),
-            ("prefix,amount,valid_from\n7999,1,soon\n", "Line 2: “soon” is not a date"),
-            ("prefix,amount,valid_from\n7999,1,2026-02-30\n", "Line 2: “2026-02-30” is not a date"),
-            ("prefix,amount\n7999\n", "Line 2: it does not have as many columns"),
-            ("prefix,amount\n7999,1,2\n", "Line 2: it does not have as many columns"),
-            ("prefix,amount\n7999,1\n+7999,2\n", "Line 3: an earlier line has the same prefix"),
-        ],
-    )
-    def test_a_wrong_line_is_named(self, text: str, problem: str) -> None:
-        [told] = problems_of(text)
-        assert told.startswith(problem)
+    @pytest.mark.parametrize("head", ["Prefix,AMOUNT", '"prefix","amount"', " prefix , amount "])
+    def test_the_names_of_the_columns_may_be_written_in_another_way(self, head: str) -> None:
+        [row] = read(f"{head}\n7999,0.35\n")
+        assert (row["prefix"], row["amount"]) == ("+7999", Decimal("0.35"))
 
-    def test_all_wrong_lines_are_named_at_once(self) -> None:
-        told = problems_of("prefix,amount\n7999,x\n7998,1\n7997,y\n")
-        assert [problem[:7] for problem in told] == ["Line 2:", "Line 4:"]
+    @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+    def test_lines_may_end_as_on_any_system(self, end: str) -> None:
+        lines = ["", "prefix;amount", "", "7999;0,35", ";;", "7998;1", ""]
+        rows = read(end.join(lines))
+        assert [row["amount"] for row in rows] == [Decimal("0.35"), Decimal(1)]
+        assert problems_of(end.join([*lines, "7997;-1"]))[0].startswith("Line 8: ")
 
     def test_a_row_takes_the_place_of_the_same_one(self) -> None:
         PriceFactory(prefix="+7999", amount=Decimal("0.35"), valid_from=NOON)
@@ -168,6 +147,120 @@ class TestReading:
         assert Price.objects.get().valid_from == NAIVE
 
 
+class TestFaults:
+    """Each fault of each line is named with the line on which the row begins."""
+
+    @pytest.mark.parametrize(
+        ("head", "problems"),
+        [
+            ("", ["the column “prefix” is missing", "the column “amount” is missing"]),
+            ("prefix", ["the column “amount” is missing"]),
+            (
+                "prefix,price",
+                [
+                    "the column “amount” is missing",
+                    "“price” is not a column: use prefix, channel, amount, allowed, valid_from",
+                ],
+            ),
+            ("prefix,amount,amount", ["the column “amount” is repeated"]),
+            ("prefix,amount,", ["a column has no name"]),
+            ("prefix,amount", ["there are no prices below it"]),
+            (
+                'prefix,"amount',
+                ["a quotation mark is not closed, so the rest of the file was not read"],
+            ),
+            (
+                "prefix,amount," + "x" * 200_000,
+                ["a cell is too long, or a quotation mark is not closed"],
+            ),
+        ],
+        ids=lambda value: str(value)[:30],
+    )
+    def test_of_the_first_line_are_named(self, head: str, problems: list[str]) -> None:
+        assert problems_of(f"{head}\n") == [f"Line 1: {problem}." for problem in problems]
+
+    @pytest.mark.parametrize(
+        ("row", "problem"),
+        [
+            ("7999,-3,sms,,", "“-3” is negative: an amount is 0 or more"),
+            ("+,1,sms,,", "“+” is not a prefix such as +7999"),
+            (
+                "7999,1,pigeon,,",
+                "“pigeon” is not a channel: write flash_call, voice, sms, or nothing for all",
+            ),
+            ("7999,1,,perhaps,", "“perhaps” is neither yes nor no"),
+            ("7999,1,,,soon", "“soon” is not a date such as 2026-12-31"),
+            ("7999,,sms,,", "it has neither an amount nor a value for “allowed”"),
+            ("7999", "it has a different number of cells (1) than the first line (5)"),
+            ("7999,0,35,sms,,", "it has a different number of cells (6) than the first line (5)"),
+            (
+                '7999,"1"2,sms,,',
+                "a quotation mark is inside a cell: write it twice, or leave it out",
+            ),
+            ("7999," + "1" * 200_000, "a cell is too long, or a quotation mark is not closed"),
+        ],
+        ids=lambda value: str(value)[:30],
+    )
+    def test_of_a_row_are_named(self, row: str, problem: str) -> None:
+        text = f"prefix,amount,channel,allowed,valid_from\n{row}\n"
+        assert problems_of(text) == [f"Line 2: {problem}."]
+
+    def test_of_one_row_are_all_named(self) -> None:
+        text = "prefix,amount,channel,allowed,valid_from\n79x9,-3,pigeon,perhaps,soon\n7998,x,,,"
+        assert problems_of(text) == [
+            "Line 2: “79x9” is not a prefix such as +7999.",
+            "Line 2: “-3” is negative: an amount is 0 or more.",
+            "Line 2: “pigeon” is not a channel: write flash_call, voice, sms, or nothing for all.",
+            "Line 2: “perhaps” is neither yes nor no.",
+            "Line 2: “soon” is not a date such as 2026-12-31.",
+            "Line 3: “x” is not an amount such as 0.35.",
+        ]
+
+    @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+    def test_of_cells_with_line_breaks_are_named_where_their_rows_begin(self, end: str) -> None:
+        rows = ["prefix,amount", '7999,"1', '2"', "", '"7', '9",1', "7998,x", "7997,1"]
+        assert problems_of(end.join(rows)) == [
+            "Line 2: “1 2” contains a line break.",
+            "Line 5: “7 9” contains a line break.",
+            "Line 7: “x” is not an amount such as 0.35.",
+        ]
+
+    def test_of_rows_above_a_quotation_mark_that_is_not_closed_are_named(self) -> None:
+        assert problems_of('prefix,amount\n7999,x\n7998,"1\n7997,y\n') == [
+            "Line 2: “x” is not an amount such as 0.35.",
+            "Line 3: a quotation mark is not closed, so the rest of the file was not read.",
+        ]
+
+    def test_of_rows_below_a_misplaced_quotation_mark_are_named(self) -> None:
+        assert problems_of('prefix,amount\n7999,"1"2\n7997,y\n') == [
+            "Line 2: a quotation mark is inside a cell: write it twice, or leave it out.",
+            "Line 3: “y” is not an amount such as 0.35.",
+        ]
+
+    def test_a_row_that_comes_again_is_named_though_its_amount_is_faulty(self) -> None:
+        text = "prefix,amount,channel\n7999,1,\n7999,1,sms\n+7999,x,\nx,1,\nx,2,\n7999,1,\n"
+        assert problems_of(text) == [
+            "Line 4: “x” is not an amount such as 0.35.",
+            "Line 4: line 2 has the same prefix, channel and date.",
+            "Line 5: “x” is not a prefix such as +7999.",
+            "Line 6: “x” is not a prefix such as +7999.",
+            "Line 7: line 2 has the same prefix, channel and date.",
+        ]
+
+    def test_dates_of_different_text_may_be_the_same(self) -> None:
+        text = "prefix,amount,valid_from\n7999,1,2026-03-01\n7999,2,2026-03-01T00:00+03:00\n"
+        assert problems_of(text) == ["Line 3: line 2 has the same prefix, channel and date."]
+
+    def test_are_not_listed_without_end(self) -> None:
+        told = problems_of("prefix,amount\n" + "7999,x\n" * 201)
+        assert len(told) == 101
+        assert told[-1] == "There are 301 more problems."
+
+    def test_a_file_that_is_too_long_is_not_read(self) -> None:
+        text = "prefix,amount\n" + "\n" * pricelist.MAX_LENGTH
+        assert problems_of(text) == ["The file is longer than 1 MB. Divide it into smaller files."]
+
+
 class TestCommand:
     def test_the_command_writes_and_reads(self, tmp_path: Path) -> None:
         PriceFactory(prefix="+7999", valid_from=NOON)
@@ -184,15 +277,26 @@ class TestCommand:
             run("--import", str(path))
         assert not Price.objects.exists()
 
-    @pytest.mark.parametrize("content", [None, b"prefix,amount\n\xff,1\n"])
-    def test_the_command_says_what_is_wrong_with_the_file(
-        self, content: bytes | None, tmp_path: Path
+    def test_the_command_says_that_there_is_no_file(self, tmp_path: Path) -> None:
+        with pytest.raises(CommandError, match=r"The file cannot be used: .*No such file"):
+            run("--import", str(tmp_path / "prices.csv"))
+
+    @pytest.mark.parametrize("encoding", ["cp1251", "utf-16", "utf-32"])
+    def test_the_command_names_the_encoding_that_it_reads(
+        self, encoding: str, tmp_path: Path
     ) -> None:
         path = tmp_path / "prices.csv"
-        if content:
-            path.write_bytes(content)
-        with pytest.raises(CommandError, match="The file cannot be used"):
+        path.write_bytes("prefix,amount,allowed\n7999,1,да\n".encode(encoding))
+        with pytest.raises(CommandError, match=r"The file cannot be used: save it as UTF-8\."):
             run("--import", str(path))
+
+    def test_the_command_reads_no_line_break_away(self, tmp_path: Path) -> None:
+        path = tmp_path / "prices.csv"
+        path.write_bytes(b'prefix,amount\r\n7999,"1\r\n2"\r\n7998,-3\r\n')
+        with pytest.raises(CommandError, match=r"Line 2: .* line break") as caught:
+            run("--import", str(path))
+        assert "Line 4: “-3” is negative" in str(caught.value)
+        assert not Price.objects.exists()
 
 
 class TestAdmin:
@@ -212,6 +316,16 @@ class TestAdmin:
         assert "Line 4: " in page
         assert not Price.objects.exists()
         assert "Save the file as UTF-8." in upload(admin_client, b"prefix,amount\n\xff,1\n").text
+
+    def test_the_admin_reads_no_line_break_away(self, admin_client: Client) -> None:
+        page = upload(admin_client, b'prefix,amount\r\n7999,"1\r\n2"\r\n7998,-3\r\n').text
+        assert "Line 2: “1 2” contains a line break." in page
+        assert "Line 4: “-3” is negative" in page
+        assert not Price.objects.exists()
+
+    def test_the_admin_reads_no_file_that_is_too_long(self, admin_client: Client) -> None:
+        page = upload(admin_client, b"prefix,amount\n" + b"\n" * pricelist.MAX_LENGTH).text
+        assert "The file is longer than 1 MB." in page
 
     def test_who_may_not_write_prices_imports_none(
         self, client: Client, django_user_model: Any

@@ -94,6 +94,10 @@ class TestUsage:
         UsageFactory(since=timezone.now(), attempts=3, units=10_500)
         assert "1.05 RUB" in operator.get(f"{ADMIN}/usage/").text
 
+    def test_what_was_billed_and_what_counts_are_both_shown(self, operator: Client) -> None:
+        UsageFactory(since=timezone.now(), units=35_000, uncounted_units=99_955_000)
+        assert "3.50 RUB of 9999.00 RUB billed" in operator.get(f"{ADMIN}/usage/").text
+
     def test_the_hours_of_blocks_are_no_days_of_the_site(self, admin_client: Client) -> None:
         UsageFactory(scope="+7999123", attempts=7)
         page = admin_client.get(f"{ADMIN}/usage/").text

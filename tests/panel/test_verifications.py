@@ -41,6 +41,13 @@ class TestVerifications:
             assert text in page
         assert "1.95 RUB" in operator.get(f"{ADMIN}/verification/").text
 
+    def test_an_implausible_price_is_shown_with_what_counts_of_it(self, operator: Client) -> None:
+        attempt = AttemptFactory(price=Decimal("9999"), counted=Decimal("3.50"))
+        page = operator.get(f"{ADMIN}/verification/{attempt.verification_id}/change/").text
+        assert "3.50 RUB" in page
+        assert "9999.00 RUB" in page
+        assert "3.50 RUB of 9999.00 RUB billed" in operator.get(f"{ADMIN}/verification/").text
+
     def test_a_longer_list_needs_no_more_queries(self, operator: Client) -> None:
         AttemptFactory.create_batch(5)
         few = _count(operator)

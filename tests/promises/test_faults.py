@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -60,6 +60,7 @@ CALLING = Outcome(
 )
 
 
+CALLING_FOR_AN_ABSURD_PRICE = replace(CALLING, price="99999999", spent="3.50")
 CALLING_FOR_WHO_KNOWS_WHAT = Outcome(
     status=AttemptStatus.ACCEPTED,  # the expected price counts as spent
     text="Look at the calling number and enter its last 4 digits.",
@@ -177,7 +178,7 @@ FAULTS: dict[str, tuple[Arrange, int, Outcome]] = {
     "a price that is null": (replies(price=None), 1, CALLING_FOR_WHO_KNOWS_WHAT),
     "a price with a comma": (replies(price="0,40"), 1, CALLING_FOR_WHO_KNOWS_WHAT),
     "a price below nothing": (replies(price="-0.40"), 1, CALLING_FOR_WHO_KNOWS_WHAT),
-    "an absurd price": (replies(price="99999999"), 1, CALLING_FOR_WHO_KNOWS_WHAT),
+    "an absurd price": (replies(price="99999999"), 1, CALLING_FOR_AN_ABSURD_PRICE),
     "a price of 5000 digits": (replies(price="9" * 5000), 1, CALLING_FOR_WHO_KNOWS_WHAT),
     # The provider says no.
     "out of money": (errs("not_enough_money"), 1, refused_for("not_enough_money")),

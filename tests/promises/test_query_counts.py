@@ -97,6 +97,11 @@ class TestStarting:
         clock.shift(timedelta(minutes=1))
         assert cost_of(start) == Cost(11, 2)
 
+    @pytest.mark.usefixtures("present")
+    def test_a_start_that_is_billed_absurdly_costs_no_more(self, flashcall: Any) -> None:
+        flashcall(OPTIONS={"price": Decimal(9999)})
+        assert cost_of(start) == Cost(14, 2)
+
     def test_a_first_number_stays_within_its_budget(self) -> None:
         UsageFactory(scope="", since=MIDNIGHT)
         UsageFactory(scope="+7999123", since=NOON)

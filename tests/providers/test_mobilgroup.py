@@ -263,9 +263,13 @@ class TestAnswer:
             (1, Decimal(1)),
             ("0", Decimal(0)),
             ("10000", Decimal(10000)),
-            ("999999999.99", Decimal("999999999.99")),  # too much, as whoever records it knows
-            ("9999999999", None),
-            ("1e9", None),
+            # too much, as whoever records it knows
+            ("999999999.99", Decimal("999999999.99")),
+            ("9" * 40, Decimal("9" * 40)),
+            ("1e9", Decimal("1e9")),
+            (1e30, Decimal("1e30")),
+            (1e-7, Decimal("1e-7")),
+            ("8" * 41, None),
             ("1e999999999999999999", None),
             ("9" * 5000, None),
             ("-0.35", None),

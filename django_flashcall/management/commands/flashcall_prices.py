@@ -41,7 +41,9 @@ class Command(BaseCommand):
                 self._write(options["export"])
             else:
                 self._read(options["source"])
-        except (OSError, UnicodeDecodeError) as error:
+        except UnicodeDecodeError as error:
+            raise CommandError("The file cannot be used: save it as UTF-8.") from error
+        except OSError as error:
             raise CommandError(f"The file cannot be used: {error}") from error
 
     def _write(self, path: Path) -> None:
