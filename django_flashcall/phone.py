@@ -13,11 +13,11 @@ from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberFormat, P
 
 from .conf import get_settings
 from .exceptions import NumberRefused
-from .text import plain
+from .text import digits_of, plain
 
-#: The characters of a number as people write it, without letters and without the commas and
+#: A number as people write it, after ``text.plain()``: without letters, and without the commas and
 #: semicolons of extensions.
-WRITTEN_NUMBER = re.compile(r"\(?\+?[\d\s().\-\u2010-\u2015\u2212/]+")
+WRITTEN_NUMBER = re.compile(r"\(?\+?[0-9 ()./-]+")
 
 DIGIT = re.compile(r"\d")
 
@@ -57,6 +57,18 @@ def parse_number(text: str) -> str:
     number = phonenumbers.format_number(parsed, E164)
     _refuse_destination(parsed, number=number)
     return number
+
+
+def read_prefix(text: str) -> str:
+    """Return the beginning of a number, in any common format, as digits with or without ``+``.
+
+    Other text is returned as it is, for validators to refuse.
+    """
+    cleaned = plain(text).strip()
+    if not WRITTEN_NUMBER.fullmatch(cleaned):
+        return cleaned
+    plus = "+" if cleaned.startswith("+") else ""
+    return f"{plus}{digits_of(cleaned)}"
 
 
 def display(number: str) -> str:

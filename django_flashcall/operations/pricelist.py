@@ -16,6 +16,8 @@ from django.utils.translation import gettext as _
 
 from ..clock import stored_time
 from ..models import Price
+from ..phone import read_prefix
+from ..text import plain
 
 COLUMNS = ["prefix", "channel", "amount", "allowed", "valid_from"]
 
@@ -116,7 +118,7 @@ def _read_row(row: dict[str, str], *, now: datetime) -> Price:
     cells = {name: (cell or "").strip() for name, cell in row.items()}
     if not (cells["amount"] or cells.get("allowed")):
         raise ValueError(_("it has neither an amount nor a value for “allowed”"))
-    digits = cells["prefix"].removeprefix("+")
+    digits = read_prefix(cells["prefix"]).removeprefix("+")
     price = Price(
         prefix=f"+{digits}" if cells["prefix"] else "",
         channel=cells.get("channel", ""),
@@ -131,9 +133,10 @@ def _read_row(row: dict[str, str], *, now: datetime) -> Price:
 def _read_amount(cell: str) -> Decimal | None:
     if not cell:
         return None
-    if not AMOUNT.fullmatch(cell):
+    amount = plain(cell).strip()
+    if not AMOUNT.fullmatch(amount):
         raise ValueError(_("“%s” is not an amount such as 0.35") % cell)
-    return Decimal(cell.replace(",", "."))
+    return Decimal(amount.replace(",", "."))
 
 
 def _read_word(cell: str) -> bool:

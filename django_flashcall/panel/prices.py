@@ -19,6 +19,7 @@ from django.utils.translation import ngettext
 from ..clock import day_of
 from ..models import Price, Usage
 from ..operations.pricelist import PriceListError, read_prices, save_prices, write_prices
+from ..phone import read_prefix
 from .columns import ReadOnly, in_currency
 
 
@@ -38,6 +39,14 @@ class PriceListForm(forms.Form):
             raise forms.ValidationError(error.problems) from error
 
 
+class PrefixField(forms.CharField):
+    """The beginning of a number in any common format; it is cleaned to ``+`` and digits."""
+
+    def to_python(self, value: Any) -> str:
+        """Return the prefix without spaces and dashes."""
+        return read_prefix(super().to_python(value) or "")
+
+
 class PriceAdmin(admin.ModelAdmin):
     """The price list, with import and export."""
 
@@ -51,6 +60,18 @@ class PriceAdmin(admin.ModelAdmin):
     ]
     list_filter = ["channel", "allowed"]
     search_fields = ["prefix"]
+
+    def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
+        """Accept a prefix in any common format."""
+        is_prefix = db_field.name == "prefix"
+        field = {"form_class": PrefixField, "max_length": None} if is_prefix else {}
+        return super().formfield_for_dbfield(db_field, request, **field, **kwargs)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Find prefixes that contain what was entered, in any common format."""
+        return super().get_search_results(request, queryset, read_prefix(search_term))
 
     def get_urls(self) -> list[Any]:
         """Add the pages for import and export."""

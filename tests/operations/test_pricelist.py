@@ -98,6 +98,16 @@ class TestReading:
             }
         ]
 
+    @pytest.mark.parametrize(
+        ("prefix", "amount"),
+        [("7 (999)", "0,35"), ("+٧٩٩٩", "٠.٣٥"), ("7\u2011999\u200b", "0.35\ufe0f")],
+    )
+    def test_prefixes_and_amounts_are_read_as_people_paste_them(
+        self, prefix: str, amount: str
+    ) -> None:
+        [price] = read_prices(io.StringIO(f"prefix;amount\n{prefix};{amount}\n"))
+        assert (price.prefix, price.amount) == ("+7999", Decimal("0.35"))
+
     def test_two_columns_are_enough(self) -> None:
         [row] = read("prefix,amount\n,0.35\n")
         assert (row["prefix"], row["channel"], row["allowed"], row["valid_from"]) == (

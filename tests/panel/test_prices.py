@@ -51,7 +51,22 @@ class TestPrices:
         assert "every number" in page
         assert "every channel" in page
 
-    @pytest.mark.parametrize("prefix", ["7999", "+", "+7 999", "+7999x", "+٧٩", "+7999\n8", "++7"])
+    @pytest.mark.parametrize(
+        "text", ["+7 (999)", "+7\t999", "+٧٩٩٩", "+7\u2011999\u3164", "\uff0b7999"]
+    )
+    def test_a_prefix_is_read_and_found_as_a_number_is(
+        self, text: str, admin_client: Client
+    ) -> None:
+        page = admin_client.post(f"{ADMIN}/price/add/", price(prefix=text))
+
+        assert page.status_code == 302
+        assert Price.objects.get().prefix == "+7999"
+        PriceFactory(prefix="+7912")
+        found = admin_client.get(f"{ADMIN}/price/", {"q": text}).text
+        assert "+7999" in found
+        assert "+7912" not in found
+
+    @pytest.mark.parametrize("prefix", ["7999", "+", "+-", "+7999x", "+7²", "+7999+8", "++7"])
     def test_a_prefix_that_matches_no_number_is_refused(
         self, prefix: str, admin_client: Client
     ) -> None:
