@@ -21,6 +21,12 @@ WRITTEN_NUMBER = re.compile(r"\(?\+?[0-9 ()./-]+")
 
 DIGIT = re.compile(r"\d")
 
+#: What may be a number inside any text, after ``text.plain()``.
+FOUND_NUMBER = re.compile(r"\+?\(?[0-9](?:[ ()./_,:;-]{0,3}[0-9])+")
+
+#: So many digits are masked in any text, whether or not they are a valid number.
+MIN_MASKED_DIGITS = 10
+
 #: The values of ``FLASHCALL["NUMBER_TYPES"]``.
 NUMBER_TYPES = {
     name.lower(): value for name, value in vars(PhoneNumberType).items() if name.isupper()
@@ -86,6 +92,13 @@ def display_masked(number: str) -> str:
 def mask(number: str) -> str:
     """Return an E.164 ``number`` with all but its first and last digits hidden."""
     return f"{number[:2]}{'•' * max(len(number) - 4, 0)}{number[-2:]}"
+
+
+def mask_numbers(text: str) -> str:
+    """Return ``text`` with most digits of every number in it hidden, in whatever format it is."""
+    readable = plain(text)
+    masked = FOUND_NUMBER.sub(_mask_found, readable)
+    return text if masked == readable else masked
 
 
 def spellings(number: str) -> list[str]:
@@ -156,6 +169,19 @@ def _unbroken(example: str) -> str:
 
 def _refusal(message: Any, *, code: str = NumberRefused.code) -> NumberRefused:
     return NumberRefused(message, code=code, params={"example": example_numbers()})
+
+
+def _mask_found(found: re.Match[str]) -> str:
+    places = [place for place, letter in enumerate(found[0]) if letter.isdigit()]
+    if len(places) < MIN_MASKED_DIGITS and not _is_number(found[0]):
+        return found[0]
+    hidden = set(places[1:-2])
+    return "".join("•" if place in hidden else letter for place, letter in enumerate(found[0]))
+
+
+def _is_number(text: str) -> bool:
+    regions = [None, *get_settings().REGIONS] if text.startswith("+") else get_settings().REGIONS
+    return any(_read(text, region) is not None for region in regions)
 
 
 def _reads(text: str, number: str) -> bool:
