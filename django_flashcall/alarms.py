@@ -58,6 +58,11 @@ TEXTS: dict[str, str | Promise] = {
         "All visitors seem to come from one private address, so per-address limits apply to all "
         "visitors together. Set RATELIMIT_IP_META_KEY to the header that your proxy sets."
     ),
+    Alarm.NO_ADDRESS: _(
+        "The address of a visitor is missing, malformed, or a list, so per-address limits do not "
+        "apply to them. Set RATELIMIT_IP_META_KEY to a header with the client's address only, or "
+        "to a function that returns it."
+    ),
 }
 
 

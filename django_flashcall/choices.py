@@ -79,6 +79,7 @@ class Alarm(TextChoices):
     SPENDING = "spending"
     CONVERSION = "conversion"
     ONE_ADDRESS = "one_address"
+    NO_ADDRESS = "no_address"
 
 
 class Verdict(TextChoices):

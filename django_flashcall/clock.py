@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta, tzinfo
+from typing import TypeGuard
 
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -12,6 +14,9 @@ HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 WEEK = timedelta(days=7)
 MONTH = timedelta(days=30)
+
+#: The clocks of two servers of a site do not differ by more than this.
+MAX_CLOCK_DIFFERENCE = HOUR
 
 
 def day_of(moment: datetime) -> datetime:
@@ -50,6 +55,29 @@ def stored_time(moment: datetime) -> datetime:
     return (
         aware.astimezone(UTC) if timezone.is_aware(timezone.now()) else timezone.make_naive(aware)
     )
+
+
+def timestamp() -> float:
+    """Return the current time in seconds since 1970 in UTC, whatever ``USE_TZ`` is.
+
+    Cookies and sessions store times like this, since they outlive a change of the settings.
+    """
+    return time.time()
+
+
+def is_timestamp(value: object) -> TypeGuard[float]:
+    """Return whether ``value`` was made by ``timestamp()``: a number, and not in the future."""
+    # SECURITY: a time in the far future would never grow old. True is a number in Python.
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return 0 <= value <= timestamp() + MAX_CLOCK_DIFFERENCE.total_seconds()
+
+
+def moment_of(stamp: float) -> datetime:
+    """Return the time of ``stamp`` as ``timezone.now()`` returned it then."""
+    # A naive time is in the zone of the process, which need not be the site's: a container without
+    # time zone data is in UTC.
+    return datetime.fromtimestamp(stamp, UTC if timezone.is_aware(timezone.now()) else None)
 
 
 def _local(moment: datetime, *, zone: tzinfo) -> datetime:

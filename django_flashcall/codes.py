@@ -2,34 +2,61 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 from collections.abc import Collection, Iterable
 from uuid import UUID
 
 from django.utils.crypto import constant_time_compare, salted_hmac
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from .conf import get_secrets
-from .exceptions import CodeMalformed
-from .text import plain
+from .exceptions import CodeMalformed, CodeMistaken
+from .text import digits_of
 
 #: A spoken code has four digits (API description, section "voice").
 SPOKEN_LENGTH = 4
 
-#: What people type between digits or paste with them.
-SEPARATORS = re.compile(r"[\s+().\-\u2010-\u2015\u2212]")
+#: The last digits of the example on the page that takes the code.
+EXAMPLE_CODE = "7890"
+
+#: At most this many codes are never used: the example, and the end of the visitor's own number.
+EXCLUDED_CODES = 2
+
+EXAMPLE = gettext_lazy("These are the last digits of the example, not the code.")
 
 #: The length of a whole calling number (ITU-T E.164). Codes are shorter.
 WHOLE_NUMBER = range(10, 16)
 
 
-def draw_code(length: int = SPOKEN_LENGTH) -> str:
-    """Return a random code of ``length`` digits.
+def draw_code(length: int = SPOKEN_LENGTH, *, number: str = "") -> str:
+    """Return a random code of ``length`` digits for ``number``, without the excluded ones.
 
     Codes such as 0000 are not avoided, since that would make the others easier to guess.
     """
-    return f"{secrets.randbelow(10**length):0{length}}"
+    while is_excluded(code := f"{secrets.randbelow(10**length):0{length}}", number=number):
+        pass
+    return code
+
+
+def is_excluded(code: str, *, number: str) -> bool:
+    """Return whether ``code`` is never accepted: the end of ``number``, or the example.
+
+    SECURITY: visitors who enter one of these by mistake are told so, and no check is counted. If it
+    could be right, it would be a free guess at every call, and the answer would reveal whether it
+    is. So it is never right: a call that carries it is recorded as one whose code is not known.
+    """
+    return code == EXAMPLE_CODE or number.endswith(code)
+
+
+def refuse_excluded(codes: list[str], *, number: str) -> list[str]:
+    """Return ``codes`` without the excluded ones; raise ``CodeMistaken`` if none is left."""
+    possible = [code for code in codes if not is_excluded(code, number=number)]
+    if possible:
+        return possible
+    if EXAMPLE_CODE in codes and not number.endswith(EXAMPLE_CODE):
+        raise CodeMistaken(EXAMPLE, code="example_digits")
+    raise CodeMistaken()
 
 
 def is_code(value: object, *, length: int) -> bool:
@@ -43,9 +70,8 @@ def read_code(text: str, *, lengths: Collection[int]) -> list[str]:
     Returns the possible codes: the code itself, or the end of the number for each length.
     Raises ``CodeMalformed``, which costs no check.
     """
-    digits = SEPARATORS.sub("", plain(text))
-    # SECURITY: ASCII is required. '²'.isdigit() is true, and str.isdecimal() accepts Arabic digits.
-    if not (digits.isascii() and digits.isdigit()):
+    digits = digits_of(text)
+    if not digits:
         raise CodeMalformed()
     if len(digits) in WHOLE_NUMBER:
         return [digits[-length:] for length in lengths]

@@ -22,6 +22,8 @@
      ├── NumberTaken            the number is verified but belongs to another user
      ├── CodeRefused            the code is not accepted
      │    ├── CodeMalformed     it is not a code; this costs no check
+     │    ├── CodeMistaken      it is the end of the visitor's own number, or of the example;
+     │    │                     this costs no check
      │    ├── CodeUnknown       the right code is not known; this costs no check
      │    ├── WrongCode         it does not match; ``checks_left`` is how many are left
      │    └── VerificationEnded the verification has expired or was used up
@@ -225,6 +227,13 @@ class CodeMalformed(CodeRefused):
 
     message = _("Enter digits only.")
     code = "code_malformed"
+
+
+class CodeMistaken(CodeRefused):
+    """The digits are those of the visitor's own number, or of the example. This costs no check."""
+
+    message = _("These are the last digits of your own number, not the code.")
+    code = "own_digits"
 
 
 class CodeUnknown(CodeRefused):

@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy as _
 from .choices import Channel
 from .clock import DAY, day_of
 from .conf import get_settings
+from .phone import mask_numbers
 
 M = TypeVar("M", bound=Model)
 
@@ -165,7 +166,8 @@ class Price(models.Model):
 
     def __str__(self) -> str:
         channel = self.get_channel_display() if self.channel else _("every channel")
-        return f"{self.prefix or _('every number')}, {channel}"
+        # A prefix may be a whole number.
+        return f"{mask_numbers(self.prefix) or _('every number')}, {channel}"
 
     def estimate(self, *, now: datetime) -> Decimal:
         """Return the amount, or a higher price that was billed within the last day.

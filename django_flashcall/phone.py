@@ -13,13 +13,19 @@ from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberFormat, P
 
 from .conf import get_settings
 from .exceptions import NumberRefused
-from .text import plain
+from .text import digits_of, plain
 
-#: The characters of a number as people write it, without letters and without the commas and
+#: A number as people write it, after ``text.plain()``: without letters, and without the commas and
 #: semicolons of extensions.
-WRITTEN_NUMBER = re.compile(r"\(?\+?[\d\s().\-\u2010-\u2015\u2212/]+")
+WRITTEN_NUMBER = re.compile(r"\(?\+?[0-9 ()./-]+")
 
 DIGIT = re.compile(r"\d")
+
+#: What may be a number inside any text, after ``text.plain()``.
+FOUND_NUMBER = re.compile(r"\+?\(?[0-9](?:[ ()./_,:;-]{0,3}[0-9])+")
+
+#: So many digits are masked in any text, whether or not they are a valid number.
+MIN_MASKED_DIGITS = 10
 
 #: The values of ``FLASHCALL["NUMBER_TYPES"]``.
 NUMBER_TYPES = {
@@ -59,6 +65,18 @@ def parse_number(text: str) -> str:
     return number
 
 
+def read_prefix(text: str) -> str:
+    """Return the beginning of a number, in any common format, as digits with or without ``+``.
+
+    Other text is returned as it is, for validators to refuse.
+    """
+    cleaned = plain(text).strip()
+    if not WRITTEN_NUMBER.fullmatch(cleaned):
+        return cleaned
+    plus = "+" if cleaned.startswith("+") else ""
+    return f"{plus}{digits_of(cleaned)}"
+
+
 def display(number: str) -> str:
     """Return an E.164 ``number`` as people write it: ``+7 999 123-45-67``."""
     parsed = phonenumbers.parse(number)
@@ -74,6 +92,13 @@ def display_masked(number: str) -> str:
 def mask(number: str) -> str:
     """Return an E.164 ``number`` with all but its first and last digits hidden."""
     return f"{number[:2]}{'•' * max(len(number) - 4, 0)}{number[-2:]}"
+
+
+def mask_numbers(text: str) -> str:
+    """Return ``text`` with most digits of every number in it hidden, in whatever format it is."""
+    readable = plain(text)
+    masked = FOUND_NUMBER.sub(_mask_found, readable)
+    return text if masked == readable else masked
 
 
 def spellings(number: str) -> list[str]:
@@ -144,6 +169,19 @@ def _unbroken(example: str) -> str:
 
 def _refusal(message: Any, *, code: str = NumberRefused.code) -> NumberRefused:
     return NumberRefused(message, code=code, params={"example": example_numbers()})
+
+
+def _mask_found(found: re.Match[str]) -> str:
+    places = [place for place, letter in enumerate(found[0]) if letter.isdigit()]
+    if len(places) < MIN_MASKED_DIGITS and not _is_number(found[0]):
+        return found[0]
+    hidden = set(places[1:-2])
+    return "".join("•" if place in hidden else letter for place, letter in enumerate(found[0]))
+
+
+def _is_number(text: str) -> bool:
+    regions = [None, *get_settings().REGIONS] if text.startswith("+") else get_settings().REGIONS
+    return any(_read(text, region) is not None for region in regions)
 
 
 def _reads(text: str, number: str) -> bool:

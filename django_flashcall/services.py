@@ -23,7 +23,7 @@ from .calls.dialing import ready_to_dial, request_call
 from .calls.orders import ask_site, order_resend, order_start
 from .calls.outcomes import LOST, conclude
 from .choices import AttemptStatus, Purpose, VerificationStatus
-from .codes import matches, read_code
+from .codes import matches, read_code, refuse_excluded
 from .exceptions import (
     ChannelSuspended,
     ChannelUnavailable,
@@ -104,8 +104,9 @@ def resend(
 def check_code(verification: Verification, code: str, *, visitor: Visitor) -> Verification:
     """Compare ``code`` with the live codes of ``verification``, and approve it if one matches.
 
-    The check is counted and committed before anything is compared. Raises ``CodeMalformed`` and
-    ``CodeUnknown``, which cost no check, ``WrongCode`` and ``VerificationEnded``.
+    The check is counted and committed before anything is compared. Raises ``CodeMalformed``,
+    ``CodeMistaken`` and ``CodeUnknown``, which cost no check, ``WrongCode`` and
+    ``VerificationEnded``.
     """
     now = timezone.now()
     _refuse_other_user(verification, visitor=visitor)
@@ -116,6 +117,8 @@ def check_code(verification: Verification, code: str, *, visitor: Visitor) -> Ve
     live = [attempt for attempt in attempts if attempt.is_live(now=now)]
     if not live and any(attempt.is_wanted(now=now) for attempt in attempts):
         raise CodeUnknown()
+    if live and verification.state(now=now) == VerificationStatus.PENDING:
+        guesses = refuse_excluded(guesses, number=verification.number)
     if not live or not _claim_check(verification, now=now):
         raise _ended(verification, now=now)
     # SECURITY: nothing is compared before the check is committed.

@@ -9,9 +9,10 @@ from django.contrib.auth import authenticate
 
 from django_flashcall import services
 from django_flashcall.choices import Purpose
+from django_flashcall.codes import is_excluded
 from django_flashcall.models import Usage, Verification
 from django_flashcall.providers.locmem import Delivery
-from tests.constants import NUMBER, VISITOR
+from tests.constants import DISTANT, NUMBER, OTHER, VISITOR
 from tests.factories import PhoneFactory, UserFactory
 
 
@@ -42,11 +43,15 @@ def the_verification() -> Verification:
 
 
 def other_than(*deliveries: Delivery) -> str:
-    """Return four digits that none of the calls carries."""
+    """Return four digits that none of the calls carries, and that cost a check."""
     taken = {delivery.code for delivery in deliveries}
-    return next(code for code in ("0000", "1111", "2222", "3333") if code not in taken)
+    taken |= {delivery.number[-4:] for delivery in deliveries}
+    codes = ("0000", "1111", "2222", "3333", "4444")
+    return next(code for code in codes if code not in taken)
 
 
 def wrong(code: str) -> str:
-    """Return a code of the same length that is not ``code``."""
-    return f"{(int(code) + 1) % 10 ** len(code):0{len(code)}}"
+    """Return a code of the same length that is not ``code``, and that costs a check."""
+    following = f"{(int(code) + 1) % 10 ** len(code):0{len(code)}}"
+    is_free = any(is_excluded(following, number=number) for number in (NUMBER, OTHER, DISTANT))
+    return wrong(following) if is_free else following

@@ -9,7 +9,7 @@ from typing import Any
 from django.core.checks import CheckMessage, Error
 from django.utils import timezone
 
-from django_flashcall.codes import is_code
+from django_flashcall.codes import is_code, is_excluded
 from django_flashcall.conf import get_settings
 from django_flashcall.phone import parse_number
 from django_flashcall.providers.base import Answer, Secret
@@ -49,4 +49,6 @@ class ReviewProvider(MobilgroupProvider):
             wrong.append("Write review_number as +79990000000.")
         if not is_code(self.review_code, length=get_settings().CODE_LENGTH):
             wrong.append("review_code has as many digits as CODE_LENGTH says.")
+        if is_excluded(self.review_code, number=self.review_number):
+            wrong.append("Choose a review_code that is neither the end of review_number nor 7890.")
         return [*super().check(), *(Error(text, id="reviewer.E001") for text in wrong)]

@@ -9,8 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from django_flashcall.codes import draw_code, is_code, make_digest, matches, read_code
-from django_flashcall.exceptions import CodeMalformed
+from django_flashcall.codes import (
+    EXAMPLE_CODE,
+    draw_code,
+    is_code,
+    is_excluded,
+    make_digest,
+    matches,
+    read_code,
+    refuse_excluded,
+)
+from django_flashcall.exceptions import CodeMalformed, CodeMistaken
 from tests.constants import NUMBER
 
 KEY = UUID("12345678-1234-5678-1234-567812345678")
@@ -32,6 +41,12 @@ class TestDrawing:
         drawn = {draw_code(1) for _ in range(1000)}
 
         assert drawn == set("0123456789")
+
+    def test_leaves_the_end_of_the_number_and_the_example_out(self) -> None:
+        drawn = {draw_code(number=NUMBER) for _ in range(100_000)}
+
+        assert len(drawn) > 9_900
+        assert not {"4567", EXAMPLE_CODE} & drawn
 
     def test_leaves_no_end_of_the_range_out(self) -> None:
         drawn = sorted(int(draw_code()) for _ in range(500))
@@ -60,6 +75,37 @@ class TestJudging:
         assert is_code(value, length=4) is is_one
 
 
+class TestExcluding:
+    @pytest.mark.parametrize(
+        ("code", "excluded"),
+        [("4567", True), (EXAMPLE_CODE, True), ("4568", False), ("234567", True), ("5670", False)],
+    )
+    def test_the_end_of_the_number_and_the_example_are_no_codes(
+        self, code: str, excluded: bool
+    ) -> None:
+        assert is_excluded(code, number=NUMBER) is excluded
+
+    @pytest.mark.parametrize(
+        ("codes", "reason"),
+        [
+            (["4567"], "own_digits"),
+            (["234567", "4567"], "own_digits"),
+            ([EXAMPLE_CODE], "example_digits"),
+        ],
+    )
+    def test_a_visitor_is_told_which_digits_they_entered(
+        self, codes: list[str], reason: str
+    ) -> None:
+        with pytest.raises(CodeMistaken) as caught:
+            refuse_excluded(codes, number=NUMBER)
+
+        assert caught.value.code == reason
+        assert not any(code in str(caught.value) for code in codes)
+
+    def test_what_else_a_whole_number_may_mean_is_kept(self) -> None:
+        assert refuse_excluded(["114567", "4567"], number=NUMBER) == ["114567"]
+
+
 class TestReading:
     @pytest.mark.parametrize(
         "text",
@@ -73,6 +119,11 @@ class TestReading:
             "１２３４",  # full-width
             "\U0001d7cf\U0001d7d0\U0001d7d1\U0001d7d2",  # bold
             "(1234)",
+            "١٢٣٤",  # Arabic-Indic
+            "१२३४",  # Devanagari
+            "12/34",
+            "1234\ufe0f",  # a variation selector
+            "12\t34\u3164",  # a tab, and a filler
             "12.34",
         ],
     )
@@ -108,7 +159,7 @@ class TestReading:
 
     @pytest.mark.parametrize(
         "text",
-        ["", " ", "-", "abcd", "12a4", "1234x", "1,234", "0x12", "١٢٣٤", "१२३४", "½234", "#1234"],
+        ["", " ", "-", "abcd", "12a4", "1234x", "1,234", "0x12", "1²34", "①234", "½234", "#1234"],
     )
     def test_refuses_what_is_not_digits(self, text: str) -> None:
         with pytest.raises(CodeMalformed, match="Enter digits only"):
@@ -134,9 +185,9 @@ class TestReading:
 
         assert str(caught.value) == message
 
-    def test_understands_superscripts_as_the_digits_they_are(self) -> None:
-        """NFKC makes them digits; what is left of ``isdigit()`` is ASCII."""
-        assert read_code("¹²³⁴", lengths={4}) == ["1234"]
+    def test_refuses_superscripts_which_are_no_decimal_digits(self) -> None:
+        with pytest.raises(CodeMalformed):
+            read_code("¹²³⁴", lengths={4})
 
     @given(st.text())
     def test_raises_nothing_but_code_malformed(self, text: str) -> None:

@@ -18,6 +18,7 @@ from django_flashcall.phone import (
     example_number,
     example_numbers,
     mask,
+    mask_numbers,
     parse_number,
     spellings,
 )
@@ -249,6 +250,62 @@ class TestShowing:
     @pytest.mark.parametrize("number", ["", "+", "+7", "+79", "+123"])
     def test_does_not_show_twice_what_is_too_short_to_hide(self, number: str) -> None:
         assert len(mask(number)) <= max(len(number), 4)
+
+
+class TestMaskingTexts:
+    @pytest.mark.parametrize(
+        ("text", "masked"),
+        [
+            (NUMBER, "+7••••••••67"),
+            ("79991234567", "7••••••••67"),
+            ("8 (999) 123-45-67", "8 (•••) •••-••-67"),
+            ("+7_999_123_45_67", "+7_•••_•••_••_67"),
+            ("79991234567@example.org", "7••••••••67@example.org"),
+            ("user79991234567x", "user7••••••••67x"),
+            ("Anna, +7 999 123-45-67.", "Anna, +7 ••• •••-••-67."),
+            (
+                "\uff0b\uff17\uff19\uff19\uff19\uff11\uff12\uff13\uff14\uff15\uff16\uff17",
+                "+7••••••••67",
+            ),
+            ("٧٩٩٩١٢٣٤٥٦٧", "7••••••••67"),
+            ("+7\u200b9991\u3164234567", "+7••••••••67"),
+            ("+447400123456 or +1 201 555 0123", "+4•••••••••56 or +1 ••• ••• ••23"),
+            ("447400123456", "4•••••••••56"),  # of a country that is not called
+            ("+375291234567", "+3•••••••••67"),
+            ("+4532123456", "+4•••••••56"),
+        ],
+    )
+    def test_hides_a_number_in_any_format_wherever_it_stands(self, text: str, masked: str) -> None:
+        assert mask_numbers(text) == masked
+        assert mask_numbers(masked) == masked
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "",
+            "anna",
+            "user-12",
+            "anna1987",
+            "anna19870512",
+            "+7999123",
+            "Anna\u00a0B. \u200bC",
+            "•" * 12,
+        ],
+    )
+    def test_changes_nothing_else(self, text: str) -> None:
+        assert mask_numbers(text) == text
+
+    def test_hides_a_short_number_where_it_is_one(self, flashcall: Any) -> None:
+        assert mask_numbers("32123456") == "32123456"
+        flashcall(REGIONS=["DK"])
+        assert mask_numbers("32123456") == "3•••••56"
+
+    @given(st.integers(0, 9_999_999))
+    def test_hides_every_usual_spelling(self, subscriber: int) -> None:
+        number = f"+7999{subscriber:07}"
+        for text in spellings(number):
+            digits = re.sub(r"\D", "", mask_numbers(text))
+            assert len(digits) == 3
 
 
 class TestSpellings:

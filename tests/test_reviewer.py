@@ -86,7 +86,14 @@ class TestReviewProvider:
         assert complaints() == ["reviewer.E001"]
 
     @pytest.mark.parametrize(
-        "option", [{"review_number": "8 999 000-00-00"}, {"review_code": "421742"}], ids=str
+        "option",
+        [
+            {"review_number": "8 999 000-00-00"},
+            {"review_code": "421742"},
+            {"review_code": "0000"},
+            {"review_code": "7890"},
+        ],
+        ids=str,
     )
     def test_what_cannot_work_is_named(
         self, option: dict[str, str], flashcall: Any, settings: Any
@@ -97,7 +104,7 @@ class TestReviewProvider:
     def test_guesses_are_counted_as_everywhere(self, client: Client) -> None:
         page = start(client)
         for _ in range(3):
-            client.post(page.url, {"code": "0000"})
+            client.post(page.url, {"code": "1111"})
         assert "_auth_user_id" not in client.session
         client.post(page.url, {"code": CODE})
         assert "_auth_user_id" not in client.session

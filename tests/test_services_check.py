@@ -11,8 +11,10 @@ from django.utils import timezone
 
 from django_flashcall import services
 from django_flashcall.choices import AttemptStatus, Channel, VerificationStatus
+from django_flashcall.codes import EXAMPLE_CODE
 from django_flashcall.exceptions import (
     CodeMalformed,
+    CodeMistaken,
     CodeUnknown,
     VerificationEnded,
     WrongCode,
@@ -76,7 +78,7 @@ class TestChecking:
         clock.shift(timedelta(minutes=1))
         services.resend(verification, visitor=visitor)
         with pytest.raises(WrongCode):
-            services.check_code(verification, f"+7999{'1234567'}", visitor=visitor)
+            services.check_code(verification, f"+7999{'1234560'}", visitor=visitor)
         verification.refresh_from_db()
         assert verification.checks == 1
         assert [len(call.code) for call in outbox] == [6, 4]
@@ -89,13 +91,55 @@ class TestChecking:
         assert (caught.value.checks_left, verification.checks) == (2, 1)
         assert verification.status == VerificationStatus.PENDING
 
-    @pytest.mark.parametrize("text", ["", "12a4", "123", "12345", "٣٣٣٣", "1" * 16])
+    @pytest.mark.parametrize("text", ["", "12a4", "123", "12345", "٣٣٣", "1" * 16])
     def test_a_malformed_code_costs_nothing(self, text: str, visitor: Visitor) -> None:
         verification = start()
         with pytest.raises(CodeMalformed):
             services.check_code(verification, text, visitor=visitor)
         verification.refresh_from_db()
         assert verification.checks == 0
+
+    @pytest.mark.parametrize(
+        ("text", "reason"),
+        [
+            ("4567", "own_digits"),
+            ("45\u201167", "own_digits"),
+            (NUMBER, "own_digits"),
+            (EXAMPLE_CODE, "example_digits"),
+            (f"+7 495 000-{EXAMPLE_CODE}", "example_digits"),
+        ],
+    )
+    @pytest.mark.parametrize("is_decoy", [False, True])
+    def test_own_digits_and_the_example_are_named_at_no_cost_of_a_check(
+        self, text: str, reason: str, is_decoy: bool, visitor: Visitor
+    ) -> None:
+        verification = VerificationFactory(phone__number=NUMBER, is_decoy=is_decoy)
+        AttemptFactory(verification=verification)
+        with pytest.raises(CodeMistaken) as caught:
+            services.check_code(verification, text, visitor=visitor)
+        verification.refresh_from_db()
+        assert (caught.value.code, verification.checks) == (reason, 0)
+
+    @pytest.mark.parametrize("code", ["4567", EXAMPLE_CODE])
+    def test_own_digits_are_refused_even_where_they_are_the_code(
+        self, code: str, visitor: Visitor
+    ) -> None:
+        # Otherwise each call would give one guess that costs no check.
+        verification = VerificationFactory(phone__number=NUMBER)
+        AttemptFactory(verification=verification, code=code)
+        with pytest.raises(CodeMistaken):
+            services.check_code(verification, code, visitor=visitor)
+        verification.refresh_from_db()
+        assert (verification.checks, verification.approved_at) == (0, None)
+
+    def test_own_digits_after_the_last_check_do_not_hide_that_no_tries_are_left(
+        self, visitor: Visitor
+    ) -> None:
+        verification = VerificationFactory(phone__number=NUMBER, checks=3)
+        AttemptFactory(verification=verification)
+        with pytest.raises(VerificationEnded) as caught:
+            services.check_code(verification, "4567", visitor=visitor)
+        assert caught.value.code == "exhausted"
 
     @pytest.mark.parametrize(
         ("fields", "code", "cause"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from django_flashcall import services
 from django_flashcall.choices import VerificationStatus
+from django_flashcall.codes import EXAMPLE_CODE
 from django_flashcall.models import Phone, VerificationAttempt
 from django_flashcall.visitors.visitor import Visitor
 from tests.browser import Browser, Page, fail_three_times, is_logged_in, user_of
@@ -20,6 +22,21 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
 
 
 class TestTexts:
+    def test_the_example_of_the_page_ends_in_digits_that_are_never_a_code(
+        self, browser: Browser, outbox: Outbox
+    ) -> None:
+        page = browser.ask(NUMBER)
+        [shown] = re.findall(r"<mark>([^<]+)</mark>", page.html)
+
+        assert shown.replace("-", "") == EXAMPLE_CODE
+        page = browser.answer(shown)
+        assert "These are the last digits of the example, not the code." in page.text
+        page = browser.answer(NUMBER)
+        assert "These are the last digits of your own number, not the code." in page.text
+        assert the_verification().checks == 0
+        browser.answer(outbox[0].code)
+        assert is_logged_in(browser)
+
     def test_a_call_that_waits_in_a_queue_is_shown_as_being_placed(
         self, browser: Browser, outbox: Outbox, flashcall: Any
     ) -> None:
@@ -120,7 +137,7 @@ class TestWrongCodes:
             ("12", "Too few digits: enter 4."),
             ("123456", "Too many digits: enter 4."),
             ("12ab", "Enter digits only."),
-            ("١٢٣٤", "Enter digits only."),
+            ("1²34", "Enter digits only."),
             ("1\x002\x003", "Null characters are not allowed."),
         ],
     )

@@ -13,6 +13,7 @@ from collections import defaultdict, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass, field
+from typing import Any
 
 from django.contrib.auth import get_backends
 from django.core.cache import cache
@@ -20,6 +21,7 @@ from django.core.cache import cache
 from ..accounts import users_with
 from ..backends import PhoneBackend
 from ..choices import NUMBER_ERRORS, ErrorCode
+from ..clock import is_timestamp
 from ..exceptions import LoginRefused, NotSent, OutcomeUnknown, ProviderError, ProviderRefused
 from ..models import Phone
 
@@ -28,6 +30,9 @@ MAX_PAST_CALLS = 16
 
 #: Decoys repeat a failure for this many seconds.
 FAILED_FOR = 300
+
+#: A call that took longer, in seconds, is not imitated.
+MAX_SECONDS = 300
 
 UNKNOWN = "unknown"
 
@@ -118,7 +123,19 @@ def _from_cache(channel: str) -> list[PastCall]:
         stored = cache.get(_key(channel)) or []
     except Exception:
         return []  # each cache has its own errors
-    return [PastCall(seconds=seconds, error=error, at=at) for seconds, error, at in stored]
+    calls = stored if isinstance(stored, list) else []
+    return [
+        PastCall(seconds=call[0], error=call[1], at=call[2]) for call in calls if _is_call(call)
+    ]
+
+
+def _is_call(call: Any) -> bool:
+    """Return whether ``call`` from the cache is a ``PastCall`` that can be imitated."""
+    if not isinstance(call, list | tuple) or len(call) != 3:
+        return False
+    seconds, error, at = call
+    is_wait = isinstance(seconds, int | float) and 0 <= seconds <= MAX_SECONDS
+    return is_wait and isinstance(error, str) and is_timestamp(at)
 
 
 def _key(channel: str) -> str:

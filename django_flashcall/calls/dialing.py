@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from ..choices import Channel
-from ..codes import draw_code, is_code
+from ..codes import draw_code, is_code, is_excluded
 from ..conf import get_dialer
 from ..exceptions import ChannelUnavailable, NotSent, NumberRefused, OutcomeUnknown, ProviderError
 from ..limits import breaker
@@ -97,7 +97,7 @@ def _draw_code(attempt: VerificationAttempt, *, provider: BaseProvider) -> str:
         # SECURITY: nobody can enter this code, so a decoy is never approved, not even by chance.
         return secrets.token_hex()
     is_ours = attempt.channel in provider.own_code_channels
-    return draw_code(attempt.code_length) if is_ours else ""
+    return draw_code(attempt.code_length, number=attempt.verification.number) if is_ours else ""
 
 
 def _claim(attempt: VerificationAttempt, *, provider: BaseProvider, code: str) -> bool:
@@ -136,7 +136,10 @@ def _call(provider: BaseProvider, attempt: VerificationAttempt, *, code: str) ->
     with breaker.slot(channel, patience=provider.deadline), decoys.remembering(channel):
         answer = _request(provider, attempt, code=code)
         _refuse_unusable(answer, attempt, known=code or attempt.code_digest)
-        return answer
+    # Outside the slot: it is chance, and no failure of the provider.
+    if answer.code and is_excluded(answer.code, number=attempt.verification.number):
+        raise OutcomeUnknown("the code is one that is never accepted")
+    return answer
 
 
 def _request(provider: BaseProvider, attempt: VerificationAttempt, *, code: str) -> Answer:

@@ -20,7 +20,7 @@ from ..limits.prices import listed_price, remember_bill
 from ..limits.shared import settle
 from ..models import Price, VerificationAttempt
 from ..money import MAX_PRICE, NOTHING, countable, round_up
-from ..phone import mask
+from ..phone import mask, mask_numbers
 from ..providers.base import Answer
 from ..querysets import AttemptQuerySet
 from ..text import word
@@ -74,8 +74,11 @@ class Outcome:
     @classmethod
     def of_error(cls, error: ProviderError) -> Outcome:
         """Return the outcome of a call that was refused, not sent, or whose answer was lost."""
+        # SECURITY: a provider may repeat the number in its error.
         return cls(
-            status=error.status, error_code=word(error.error_code), reason=word(error.reason)
+            status=error.status,
+            error_code=mask_numbers(word(error.error_code)),
+            reason=mask_numbers(word(error.reason)),
         )
 
     @property

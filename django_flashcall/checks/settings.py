@@ -12,7 +12,7 @@ from django.db.models import CharField, TextField
 from django.utils.module_loading import import_string
 
 from ..choices import Channel
-from ..codes import SPOKEN_LENGTH
+from ..codes import EXCLUDED_CODES, SPOKEN_LENGTH
 from ..conf import FlashCallSettings, get_settings
 from ..providers.base import BaseProvider, load_provider
 from .values import check_values
@@ -69,7 +69,7 @@ def odds_in_a_year(config: FlashCallSettings) -> float:
     # A verification may begin with any channel, if the channels before it are stopped.
     speaks = Channel.VOICE in config.CHANNELS
     digits = min(config.CODE_LENGTH, SPOKEN_LENGTH) if speaks else config.CODE_LENGTH
-    return float(1 - (1 - live / 10**digits) ** checks)
+    return float(1 - (1 - live / (10**digits - EXCLUDED_CODES)) ** checks)
 
 
 def _check_callable(key: str, path: str) -> list[CheckMessage]:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from threading import Lock, local
-from typing import TypeVar
+from typing import TypeGuard, TypeVar
 
 from django.core.cache import cache
 
@@ -157,7 +157,8 @@ def _is_paused(channel: str) -> bool:
 
 
 def _may_ask(channel: str, *, patience: timedelta) -> bool:
-    if cache.get(_key("failures", channel), 0) < MAX_FAILURES:
+    failures = cache.get(_key("failures", channel))
+    if not _is_count(failures) or failures < MAX_FAILURES:
         return True
     # While this key exists, no call is placed. When it has expired, the first call to add it again
     # is allowed, and all others are refused.
@@ -177,6 +178,8 @@ def _note_failure(channel: str) -> None:
 
 def _count_failure(channel: str) -> int:
     key = _key("failures", channel)
+    if not _is_count(cache.get(key, 0)):
+        cache.delete(key)  # otherwise nothing is counted until it expires
     cache.add(key, 0, timeout=FAILURE_WINDOW.total_seconds())
     try:
         failures = cache.incr(key)
@@ -184,6 +187,10 @@ def _count_failure(channel: str) -> int:
         return 0  # the key has just expired, or the cache stores nothing
     cache.touch(key, timeout=FAILURE_WINDOW.total_seconds())
     return failures
+
+
+def _is_count(value: object) -> TypeGuard[int]:
+    return type(value) is int and value >= 0
 
 
 def _note_answer(channel: str) -> None:

@@ -38,8 +38,7 @@ class PrivateAddressCounter:
 
     def count_request(self, address: str) -> None:
         """Count how many requests in a row came from the same private address."""
-        # Visitors without an address, as on a Unix socket, share one limit as well.
-        is_private = not address or not ipaddress.ip_address(address).is_global
+        is_private = not ipaddress.ip_address(address).is_global
         self.count = self.count + 1 if is_private and address == self.address else int(is_private)
         self.address = address
         if self.count >= PROXY_THRESHOLD:
@@ -50,8 +49,16 @@ private_addresses = PrivateAddressCounter()
 
 
 def enforce_rate(request: HttpRequest, *, action: str) -> None:
-    """Count a request for ``action``, a key of ``RATES``; raise ``RateExceeded`` if too many."""
-    private_addresses.count_request(client_address(request))
+    """Count a request for ``action``, a key of ``RATES``; raise ``RateExceeded`` if too many.
+
+    A request without an address is not counted, since strangers would share its limit. The limits
+    in the database still apply to it.
+    """
+    address = client_address(request)
+    if not address:
+        alarms.sound(Alarm.NO_ADDRESS, every=DAY)
+        return
+    private_addresses.count_request(address)
     for rate in get_settings().RATES.get(action, ()):
         usage = _count(request, action=action, rate=rate)
         if usage and usage["should_limit"]:
@@ -83,10 +90,9 @@ def _warn_uncounted(action: str, *, reason: str) -> None:
 def _bucket(group: str, request: HttpRequest) -> str:
     """Return what is counted: an IPv4 address, or the /64 network of an IPv6 address.
 
-    Django-ratelimit's own ``ip`` key puts all IPv4-mapped addresses into one bucket, and fails on
-    the empty address of a Unix socket, which has its own bucket here.
+    Django-ratelimit's own ``ip`` key puts all IPv4-mapped addresses into one bucket.
     """
     address = client_address(request)
     if ":" not in address:
-        return address or "unknown"
+        return address
     return str(ipaddress.ip_network((address, IPV6_PREFIX), strict=False))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TextIO
 
@@ -62,8 +62,11 @@ class Row:
     faults: list[str]
 
 
-def write_prices(file: TextIO) -> int:
-    """Write the whole list to ``file``, and return the number of rows."""
+def write_prices(file: TextIO, *, show: Callable[[str], str] = str) -> int:
+    """Write the whole list to ``file``, and return the number of rows.
+
+    ``show`` returns a prefix as the reader may see it.
+    """
     rows = csv.writer(file)
     rows.writerow(COLUMNS)
     prices = list(Price.objects.all())
@@ -71,7 +74,7 @@ def write_prices(file: TextIO) -> int:
         allowed = "yes" if price.allowed else "no"
         amount = "" if price.amount is None else f"{price.amount.normalize():f}"
         # SECURITY: without the plus sign, which would begin a formula in a spreadsheet.
-        prefix = price.prefix.removeprefix("+")
+        prefix = show(price.prefix).removeprefix("+")
         rows.writerow([prefix, price.channel, amount, allowed, price.valid_from.isoformat()])
     return len(prices)
 

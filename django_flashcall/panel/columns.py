@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
+from functools import wraps
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.utils import quote
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.urls import NoReverseMatch, reverse
 from django.utils.formats import date_format, number_format
+from django.utils.functional import Promise
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from ..clock import local_time
 from ..conf import get_settings
 from ..exceptions import NumberRefused
-from ..phone import mask, parse_number
+from ..phone import mask, mask_numbers, parse_number
 
 
 class ReadOnly:
@@ -34,7 +40,37 @@ class ReadOnly:
         return False
 
 
-class NumberColumn(admin.ModelAdmin):
+class Masked:
+    """Stands for an object in a template, with the numbers in all its texts masked.
+
+    SECURITY: by value. On many sites, the name of a user is their number.
+    """
+
+    def __init__(self, shown: Any) -> None:
+        self._shown = shown
+
+    def __str__(self) -> str:
+        return mask_numbers(str(self._shown))
+
+    def __getattr__(self, name: str) -> Any:
+        return _masked(getattr(self._shown, name))
+
+
+class MaskedHistory(admin.ModelAdmin):
+    """Masks the numbers in the history of an object: also staff may be named by their number."""
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: Any = None
+    ) -> HttpResponse:
+        """Show who changed the object."""
+        response: Any = super().history_view(request, object_id, extra_context)
+        entries = getattr(response, "context_data", {}).get("action_list")
+        if entries is not None and not may_see_numbers(request):
+            entries.object_list = [Masked(entry) for entry in entries.object_list]
+        return response  # type: ignore[no-any-return]
+
+
+class NumberColumn(MaskedHistory):
     """Shows numbers masked, or in full to users with the permission; searches in any format."""
 
     columns: list[str]
@@ -43,11 +79,11 @@ class NumberColumn(admin.ModelAdmin):
 
     def get_list_display(self, request: HttpRequest) -> Any:
         """Put the number in the first column."""
-        return [_number_column(request), *self.columns]
+        return _with_number(self.columns, request)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Put the number in the first row."""
-        return [_number_column(request), *self.details]
+        return _with_number(self.details, request)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Make all fields read-only."""
@@ -66,9 +102,12 @@ class NumberColumn(admin.ModelAdmin):
         return queryset.filter(**{self.number_field: number}), False
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        """Refuse to filter by numbers, which would reveal a masked number digit by digit."""
-        if lookup.startswith(("number", "phone__number", "key")):
-            return request.user.has_perm("django_flashcall.view_full_number")
+        """Refuse to filter by numbers, which would reveal a masked number digit by digit.
+
+        The primary key of a user may be their number as well.
+        """
+        if lookup.startswith(("number", "phone__number", "key", "user")):
+            return may_see_numbers(request)
         return super().lookup_allowed(lookup, value, request)
 
     @admin.display(description=_("number"))
@@ -80,6 +119,28 @@ class NumberColumn(admin.ModelAdmin):
     def full_number(self, obj: Any) -> str:
         """Return the number in full."""
         return str(obj.number)
+
+    def link_to_user(self, user: Any) -> str | None:
+        """Return the name of ``user``, masked if it is a number, with a link to their page."""
+        if user is None:
+            return None
+        name, url = mask_numbers(str(user)), self._url_of(user)
+        return format_html('<a href="{}">{}</a>', url, name) if url else name
+
+    def _url_of(self, user: Any) -> str:
+        # The URL contains the primary key, which may be the number.
+        if mask_numbers(str(user.pk)) != str(user.pk):
+            return ""
+        name = f"admin:{user._meta.app_label}_{user._meta.model_name}_change"
+        try:
+            return reverse(name, args=[quote(user.pk)], current_app=self.admin_site.name)
+        except NoReverseMatch:
+            return ""  # the site's admin has no users
+
+
+def may_see_numbers(request: HttpRequest) -> bool:
+    """Return whether the user may see numbers in full."""
+    return request.user.has_perm("django_flashcall.view_full_number")
 
 
 def in_currency(amount: Decimal | None) -> str:
@@ -103,6 +164,26 @@ def to_the_second(moment: datetime | None) -> str:
     return date_format(local_time(moment), "H:i:s") if moment else "-"
 
 
-def _number_column(request: HttpRequest) -> str:
-    may_see = request.user.has_perm("django_flashcall.view_full_number")
-    return "full_number" if may_see else "masked_number"
+def _with_number(names: Sequence[str], request: HttpRequest) -> list[str]:
+    """Return the names of the columns with the number first, masked without the permission."""
+    if may_see_numbers(request):
+        return ["full_number", *names]
+    return ["masked_number", *("masked_user" if name == "user" else name for name in names)]
+
+
+def _masked(value: Any) -> Any:
+    if isinstance(value, str | Promise):
+        return mask_numbers(str(value))
+    if isinstance(value, Model):
+        return Masked(value)
+    return _masking(value) if callable(value) else value
+
+
+def _masking(method: Any) -> Any:
+    """Return ``method`` with its result masked."""
+
+    @wraps(method)
+    def masking(*args: Any, **kwargs: Any) -> Any:
+        return _masked(method(*args, **kwargs))
+
+    return masking

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from ..accounts import release_numbers
+from ..models import Phone
 from ..transactions import repeat_on_deadlock
 from .columns import NumberColumn, ReadOnly
 
@@ -31,12 +32,18 @@ class PhoneAdmin(ReadOnly, NumberColumn):
         "blocked_at",
     ]
     number_field = "number"
+    ordering = ["-pk"]
     list_filter = [("blocked_at", admin.EmptyFieldListFilter)]
     list_select_related = ["user"]
     search_fields = ["number"]
     search_help_text = _("Enter a complete phone number, in any format.")
     show_full_result_count = False
     actions = ["block", "unblock", "release", "distrust"]
+
+    @admin.display(description=_("user"))
+    def masked_user(self, phone: Phone) -> str | None:
+        """Return the user of the number."""
+        return self.link_to_user(phone.user)
 
     @transaction.non_atomic_requests  # a release has its own transactions
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:

@@ -26,7 +26,11 @@ from ..operations.pricelist import (
     save_prices,
     write_prices,
 )
-from .columns import ReadOnly, in_currency, spent_in_currency
+from ..phone import mask_numbers, read_prefix
+from .columns import MaskedHistory, ReadOnly, in_currency, may_see_numbers, spent_in_currency
+
+#: What is edited of a price.
+FIELDS = ["channel", "prefix", "amount", "allowed", "valid_from"]
 
 
 class PriceListForm(forms.Form):
@@ -48,8 +52,19 @@ class PriceListForm(forms.Form):
             raise forms.ValidationError(error.problems) from error
 
 
-class PriceAdmin(admin.ModelAdmin):
-    """The price list, with import and export."""
+class PrefixField(forms.CharField):
+    """The beginning of a number in any common format; it is cleaned to ``+`` and digits."""
+
+    def to_python(self, value: Any) -> str:
+        """Return the prefix without spaces and dashes."""
+        return read_prefix(super().to_python(value) or "")
+
+
+class PriceAdmin(MaskedHistory):
+    """The price list, with import and export.
+
+    A prefix may be a whole number, which is masked like any other.
+    """
 
     list_display = [
         "prefix_or_all",
@@ -61,6 +76,47 @@ class PriceAdmin(admin.ModelAdmin):
     ]
     list_filter = ["channel", "allowed"]
     search_fields = ["prefix"]
+
+    def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
+        """Accept a prefix in any common format."""
+        is_prefix = db_field.name == "prefix"
+        field = {"form_class": PrefixField, "max_length": None} if is_prefix else {}
+        return super().formfield_for_dbfield(db_field, request, **field, **kwargs)
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        """Mask prefixes that are whole numbers."""
+        if may_see_numbers(request):
+            return self.list_display
+        return ["masked_prefix", *self.list_display[1:]]
+
+    def get_fields(self, request: HttpRequest, obj: Price | None = None) -> Any:
+        """Mask a prefix that is a whole number."""
+        if not _is_hidden(obj, request):
+            return super().get_fields(request, obj)
+        return ["masked_prefix" if name == "prefix" else name for name in FIELDS]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Price | None = None) -> Any:
+        """Name the column that stands for a masked prefix."""
+        return ["masked_prefix"] if _is_hidden(obj, request) else []
+
+    def has_change_permission(self, request: HttpRequest, obj: Price | None = None) -> bool:
+        """Let nobody change a price whose prefix they may not see."""
+        return super().has_change_permission(request, obj) and not _is_hidden(obj, request)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Find prefixes that contain what was entered, or the very prefix if numbers are masked."""
+        prefix = read_prefix(search_term)
+        if may_see_numbers(request) or not prefix:
+            return super().get_search_results(request, queryset, prefix)
+        return queryset.filter(prefix=prefix), False
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        """Refuse to filter by prefixes, which would reveal a masked number digit by digit."""
+        if lookup.startswith("prefix"):
+            return may_see_numbers(request)
+        return super().lookup_allowed(lookup, value, request)
 
     def get_urls(self) -> list[Any]:
         """Add the pages for import and export."""
@@ -101,7 +157,7 @@ class PriceAdmin(admin.ModelAdmin):
         response = HttpResponse(content_type="text/csv; charset=utf-8")
         response["Content-Disposition"] = 'attachment; filename="prices.csv"'
         text = io.StringIO()
-        write_prices(text)
+        write_prices(text, show=str if may_see_numbers(request) else mask_numbers)
         response.write(text.getvalue())
         return response
 
@@ -115,6 +171,11 @@ class PriceAdmin(admin.ModelAdmin):
         """Return the prefix, or a description of the empty one."""
         return price.prefix or str(_("every number"))
 
+    @admin.display(description=_("prefix"))
+    def masked_prefix(self, price: Price) -> str:
+        """Return the prefix, masked if it is a whole number."""
+        return mask_numbers(self.prefix_or_all(price))
+
     @admin.display(description=_("amount"), ordering="amount")
     def amount_in_currency(self, price: Price) -> str:
         """Return the amount with its currency."""
@@ -126,7 +187,7 @@ class PriceAdmin(admin.ModelAdmin):
         return price.get_channel_display() if price.channel else str(_("every channel"))
 
 
-class UsageAdmin(ReadOnly, admin.ModelAdmin):
+class UsageAdmin(ReadOnly, MaskedHistory):
     """Attempts and spending of each day."""
 
     list_display = ["day", "attempts", "spent_in_currency"]
@@ -145,3 +206,9 @@ class UsageAdmin(ReadOnly, admin.ModelAdmin):
     def spent_in_currency(self, usage: Usage) -> str:
         """Return the sum with its currency, and what was billed if not all of it counts."""
         return spent_in_currency(usage.spent, billed=usage.billed)
+
+
+def _is_hidden(price: Price | None, request: HttpRequest) -> bool:
+    """Return whether the prefix of ``price`` is a whole number that the user may not see."""
+    is_number = price is not None and mask_numbers(price.prefix) != price.prefix
+    return is_number and not may_see_numbers(request)

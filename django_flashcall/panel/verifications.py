@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ..models import Verification, VerificationAttempt
 from ..money import NOTHING
+from ..phone import mask, mask_numbers
 from .columns import (
     NumberColumn,
     ReadOnly,
@@ -42,7 +43,7 @@ class AttemptInline(ReadOnly, admin.TabularInline):
         "price_in_currency",
         "counted_in_currency",
         "reserved_in_currency",
-        "provider_id",
+        "id_at_provider",
         "sent",
         "answered",
     )
@@ -65,8 +66,14 @@ class AttemptInline(ReadOnly, admin.TabularInline):
 
     @admin.display(description=_("reason"))
     def why(self, attempt: VerificationAttempt) -> str:
-        """Return the error in words."""
-        return attempt.reason
+        """Return the error in words. A provider may repeat the number in an unknown one."""
+        return mask_numbers(attempt.reason)
+
+    @admin.display(description=_("provider's id"))
+    def id_at_provider(self, attempt: VerificationAttempt) -> str:
+        """Return the id, with the number masked if the id contains it."""
+        number = attempt.verification.number
+        return attempt.provider_id.replace(number.removeprefix("+"), mask(number)) or "-"
 
     @admin.display(description=_("price"))
     def price_in_currency(self, attempt: VerificationAttempt) -> str:
@@ -117,6 +124,11 @@ class VerificationAdmin(ReadOnly, NumberColumn):
         fields = super().get_fields(request, obj)
         is_decoy = obj is not None and obj.is_decoy
         return fields if is_decoy else [name for name in fields if name != "is_decoy"]
+
+    @admin.display(description=_("requested by"))
+    def masked_user(self, verification: Verification) -> str | None:
+        """Return the user who requested the call."""
+        return self.link_to_user(verification.user)
 
     @admin.display(description=_("purpose"))
     def purpose_in_words(self, verification: Verification) -> str:

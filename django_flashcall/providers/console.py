@@ -22,7 +22,7 @@ class ConsoleProvider(LocalProvider):
 
     def flash_call(self, number: str, *, length: int, code: str = "") -> Answer:
         """Print the calling number."""
-        code = draw_code(length)
+        code = draw_code(length, number=number)
         caller = f"+7{'4950000000'[: 10 - length]}{code}"
         return self._print(f"call to {number} from {caller}", code=code)
 

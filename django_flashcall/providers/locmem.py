@@ -46,7 +46,7 @@ class LocMemProvider(LocalProvider):
 
     def flash_call(self, number: str, *, length: int, code: str = "") -> Answer:
         """Generate a code as the provider would, and add the call to the outbox."""
-        return self._deliver(Channel.FLASH_CALL, number, code=draw_code(length))
+        return self._deliver(Channel.FLASH_CALL, number, code=draw_code(length, number=number))
 
     def voice(self, number: str, *, code: str = "") -> Answer:
         """Add a call with the spoken code to the outbox."""

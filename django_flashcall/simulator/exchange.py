@@ -24,6 +24,9 @@ PRICES = {
 }
 KEPT = 500
 
+#: The pages of a site show an example of a calling number that ends so.
+EXAMPLE_ENDING = "7890"
+
 
 @dataclass(frozen=True)
 class Received:
@@ -185,7 +188,7 @@ class Exchange:
             call = self._named_by(order)
             return call.calling_number, call.code
         own = order.code if order.kind is Kind.FLASH_CALL else ""
-        digits = f"{secrets.randbelow(10**7):07}"
+        digits = _draw_ending(order.number)
         prefix = "7" + f"495{digits}"[: 10 - len(own)]
         calling_number = order.ani or prefix + own
         return calling_number, order.code or calling_number[-order.capacity :]
@@ -199,6 +202,17 @@ class Exchange:
     def pause(self, seconds: float) -> None:
         """Delay an answer by ``seconds``, or until ``reset()``."""
         self._woken.wait(seconds)
+
+
+def _draw_ending(number: str) -> str:
+    """Return seven random digits for the end of a calling number.
+
+    A site may not accept the end of the called ``number`` as a code, or the end of its example.
+    A demonstration should not meet this by chance.
+    """
+    while (digits := f"{secrets.randbelow(10**7):07}").endswith((number[-4:], EXAMPLE_ENDING)):
+        pass
+    return digits
 
 
 exchange = Exchange()

@@ -2,22 +2,27 @@
 
 It remembers the verifications that this browser began, when the visitor logged in or proved their
 number, which user is at the second step of a login, and a message for the next page.
+
+What it holds is checked when it is read. It may come from another version of this package, or from
+a site that uses the same names. What cannot be read counts as absent.
 """
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeGuard
 from urllib.parse import urlencode
 from uuid import UUID
 
-from django.contrib.auth import load_backend
+from django.contrib.auth import get_user_model, load_backend
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from django.utils.http import url_has_allowed_host_and_scheme
 
+from ..clock import is_timestamp, timestamp
 from ..conf import get_backend_paths
 
 VERIFICATIONS_KEY = "flashcall"
@@ -33,6 +38,8 @@ MAX_URL_LENGTH = 500
 
 #: The events that a session records: any login, and a proof of the number.
 LOGIN, PROOF = "login", "proof"
+
+SURROGATES = re.compile("[\ud800-\udfff]")
 
 #: The second step must follow the password within this time.
 HELD_FOR = timedelta(minutes=10)
@@ -79,16 +86,15 @@ def url_with_next(url_name: str, *, next_url: str) -> str:
 
 def record_event(request: HttpRequest, event: str) -> None:
     """Record in the session that ``event`` happened just now."""
-    events = request.session.get(EVENTS_KEY, {})
-    request.session[EVENTS_KEY] = {**events, event: timezone.now().timestamp()}
+    request.session[EVENTS_KEY] = {**_stored(request, EVENTS_KEY), event: timestamp()}
 
 
 def has_event(request: HttpRequest, event: str, *, max_age: timedelta | None = None) -> bool:
     """Return whether ``event`` happened in this session, within ``max_age`` if it is given."""
-    happened_at = request.session.get(EVENTS_KEY, {}).get(event)
-    if happened_at is None or max_age is None:
-        return happened_at is not None
-    return bool(timezone.now().timestamp() - happened_at < max_age.total_seconds())
+    happened_at = _stored(request, EVENTS_KEY).get(event)
+    if not is_timestamp(happened_at):
+        return False
+    return max_age is None or timestamp() - happened_at < max_age.total_seconds()
 
 
 def is_recent(request: HttpRequest, *, max_age: timedelta) -> bool:
@@ -119,7 +125,7 @@ def hold_user(request: HttpRequest, user: Any) -> None:
         "backend": getattr(user, "backend", ""),
         "hash": user.get_session_auth_hash(),
         "page": request.get_full_path(),
-        "at": timezone.now().timestamp(),
+        "at": timestamp(),
     }
 
 
@@ -128,23 +134,24 @@ def held_user(request: HttpRequest) -> Any:
 
     Their ``backend`` is set, as ``authenticate()`` sets it.
     """
-    held = request.session.get(HELD_KEY)
-    if not held or timezone.now().timestamp() - held["at"] >= HELD_FOR.total_seconds():
+    held = _stored(request, HELD_KEY)
+    at, backend, proof = held.get("at"), held.get("backend"), held.get("hash")
+    if not is_timestamp(at) or timestamp() - at >= HELD_FOR.total_seconds():
         return None
-    if held["backend"] not in get_backend_paths():
+    if backend not in get_backend_paths() or not _is_text(proof):
         return None
-    user: Any = load_backend(held["backend"]).get_user(held["user"])
+    user: Any = _load_user(held.get("user"), backend=backend)
     # SECURITY: after a change of the password, the old one must not count.
-    if user is None or not constant_time_compare(held["hash"], user.get_session_auth_hash()):
+    if user is None or not constant_time_compare(proof, user.get_session_auth_hash()):
         return None
-    user.backend = held["backend"]
+    user.backend = backend
     return user
 
 
 def password_page(request: HttpRequest) -> str:
     """Return the URL at which this session asked for the password, however long ago."""
-    page: str = request.session.get(HELD_KEY, {}).get("page", "")
-    return page
+    page = _stored(request, HELD_KEY).get("page")
+    return page if _is_text(page) and page.startswith("/") else ""
 
 
 def keep_message(request: HttpRequest, text: str, *, page: str) -> None:
@@ -154,12 +161,43 @@ def keep_message(request: HttpRequest, text: str, *, page: str) -> None:
 
 def pop_message(request: HttpRequest, *, page: str) -> str:
     """Return the message kept for ``page`` and forget it; empty if there is none."""
-    if request.session.get(MESSAGE_KEY, {}).get("page") != page:
+    stored = _stored(request, MESSAGE_KEY)
+    if stored.get("page") != page:
         return ""
-    text: str = request.session.pop(MESSAGE_KEY)["text"]
-    return text
+    request.session.pop(MESSAGE_KEY)
+    text = stored.get("text")
+    return text if _is_text(text) else ""
+
+
+def _stored(request: HttpRequest, name: str) -> dict[str, Any]:
+    """Return the dict that the session holds under ``name``; empty if it holds anything else."""
+    stored = request.session.get(name)
+    return stored if isinstance(stored, dict) else {}
 
 
 def _remembered(request: HttpRequest) -> dict[str, str]:
-    remembered: dict[str, str] = request.session.get(VERIFICATIONS_KEY, {})
-    return remembered
+    stored = _stored(request, VERIFICATIONS_KEY)
+    return {key: url for key, url in stored.items() if _is_key(key) and _is_text(url)}
+
+
+def _is_key(text: object) -> bool:
+    """Return whether ``text`` is the key of a verification, as ``remember()`` writes it."""
+    try:
+        return isinstance(text, str) and str(UUID(text)) == text
+    except ValueError:
+        return False
+
+
+def _is_text(value: object) -> TypeGuard[str]:
+    """Return whether ``value`` is a string that can be sent; JSON also holds half characters."""
+    return isinstance(value, str) and not SURROGATES.search(value)
+
+
+def _load_user(pk: object, *, backend: str) -> Any:
+    """Return the user that ``backend`` finds by ``pk``, ``None`` if it is no primary key."""
+    if not isinstance(pk, str) or not pk.isprintable():
+        return None
+    try:
+        return load_backend(backend).get_user(get_user_model()._meta.pk.to_python(pk))
+    except ValidationError:
+        return None

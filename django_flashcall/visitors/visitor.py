@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +9,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest
 
 from ..conf import get_address
+from .addresses import read_address
 from .devices import Device, devices_of
 
 
@@ -42,11 +42,5 @@ def visitor_of(request: HttpRequest) -> Visitor:
 
 
 def client_address(request: HttpRequest) -> str:
-    """Return the client address that django-ratelimit is set to use, empty if it is malformed."""
-    try:
-        # Without the zone, since a forged header can make it arbitrarily long.
-        address = ipaddress.ip_address(get_address(request).strip().partition("%")[0])
-    except ValueError:
-        return ""
-    mapped = getattr(address, "ipv4_mapped", None)
-    return str(mapped or address)
+    """Return the client address that django-ratelimit is set to use, empty if it is not known."""
+    return read_address(get_address(request))

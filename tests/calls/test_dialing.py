@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -13,12 +14,15 @@ from django.utils import timezone
 from django_flashcall import services
 from django_flashcall.calls import dialing
 from django_flashcall.choices import AttemptStatus, Channel, VerificationStatus
+from django_flashcall.codes import EXAMPLE_CODE
 from django_flashcall.exceptions import OutcomeUnknown, TransactionOpen
 from django_flashcall.limits import breaker
-from django_flashcall.models import Phone, Verification
+from django_flashcall.limits.breaker import MAX_FAILURES
+from django_flashcall.models import Phone, Verification, VerificationAttempt
+from django_flashcall.providers.base import Answer
 from django_flashcall.visitors.visitor import Visitor
 from tests.calls.scripted import dial, requested, seen
-from tests.constants import NOON, Outbox
+from tests.constants import NOON, NUMBER, Outbox
 from tests.factories import PriceFactory, VerificationFactory
 
 pytestmark = pytest.mark.django_db
@@ -47,6 +51,26 @@ class TestCodes:
     def test_a_code_of_the_provider_is_lost_with_its_answer(self, script: Any) -> None:
         script(OutcomeUnknown("time-out"))
         assert dial(requested()).code_digest == ""
+
+    @pytest.mark.parametrize("code", [NUMBER[-4:], EXAMPLE_CODE])
+    def test_a_call_whose_code_is_never_accepted_is_unknown_and_stays_reserved(
+        self, code: str, script: Any
+    ) -> None:
+        script(Answer(id="77", price=Decimal("0.35"), code=code))
+        attempt = dial(requested())
+        assert (attempt.status, attempt.code_digest) == (AttemptStatus.UNKNOWN, "")
+        assert attempt.spent == attempt.reserved == Decimal("0.50")
+
+    def test_calls_whose_code_is_never_accepted_are_no_failures_of_the_provider(
+        self, script: Any
+    ) -> None:
+        script(Answer(id="77", price=Decimal("0.35"), code=NUMBER[-4:]))
+        for _ in range(MAX_FAILURES):
+            dial(requested())
+            VerificationAttempt.objects.all().delete()
+            Phone.objects.all().delete()
+        script(Answer(id="77", price=Decimal("0.35"), code="1234"))
+        assert dial(requested()).status == AttemptStatus.ACCEPTED
 
 
 class TestTasks:

@@ -59,6 +59,16 @@ class TestAnswers:
         assert (attempt.reserved, attempt.code_digest) == (Decimal(0), "")
         assert Usage.objects.get().spent == Decimal(0)
 
+    @pytest.mark.parametrize("text", [f"bad number {NUMBER[1:]}", f"no route to {NUMBER}"])
+    def test_a_number_in_an_error_of_the_provider_is_neither_kept_nor_logged(
+        self, text: str, script: Any, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        script(ProviderRefused(text))
+        attempt = dial(requested())
+        assert "7••••••••67" in attempt.error_code
+        assert attempt.reason == attempt.error_code
+        assert NUMBER[1:] not in f"{attempt.error_code} {caplog.text}"
+
     def test_a_request_that_never_left_is_rejected_and_costs_nothing(self, script: Any) -> None:
         UsageFactory(since=MIDNIGHT, attempts=1, units=5000)
         script(NotSent("no route"))

@@ -9,7 +9,7 @@ import pytest
 
 from django_flashcall.exceptions import RateExceeded
 from django_flashcall.limits import rates
-from tests.browser import request_from
+from tests.browser import Browser, request_from
 from tests.constants import NOON, Clock
 
 
@@ -69,10 +69,11 @@ class TestAddresses:
         [
             ("2001:db8:1:2::1", "2001:db8:1:2:ffff::9"),
             ("203.0.113.7", "::ffff:203.0.113.7"),
-            ("", "unix:"),
-            ("<script>", "203.0.113.7, 10.0.0.1"),
+            ("203.0.113.7:50001", "203.0.113.7:50002"),
+            ("[2001:db8:1:2::1]:443", '"[2001:DB8:1:2::9]"'),
+            ("203.0.113.7", "64:ff9b::203.0.113.7"),
         ],
-        ids=["one-household", "mapped", "no-address", "garbage"],
+        ids=["one-household", "mapped", "ports", "brackets", "translated"],
     )
     def test_addresses_of_one_visitor_share_a_bucket(
         self, one: str, other: str, flashcall: Any, clock: Clock
@@ -88,6 +89,8 @@ class TestAddresses:
             ("203.0.113.7", "203.0.113.8"),
             ("2001:db8:1:2::1", "2001:db8:1:3::1"),
             ("::ffff:203.0.113.7", "::ffff:203.0.113.8"),
+            ("203.0.113.7:443", "203.0.113.8:443"),
+            ("64:ff9b::203.0.113.7", "64:ff9b::203.0.113.8"),
             ("", "203.0.113.7"),
         ],
     )
@@ -96,6 +99,38 @@ class TestAddresses:
     ) -> None:
         flashcall(RATES={"start": ["1/h"]})
         visit(1, one, other)
+
+
+class TestVisitorsWithoutAddress:
+    @pytest.mark.parametrize(
+        "text", ["", "unix:", "unknown", "_hidden", "203.0.113.7, 10.0.0.1", "<script>"]
+    )
+    def test_strangers_do_not_share_a_limit_and_the_first_sounds_an_alarm(
+        self, text: str, flashcall: Any, clock: Clock, warnings_sent: list[str]
+    ) -> None:
+        flashcall(RATES={"start": ["1/h"]})
+        visit(1, text)
+        assert len(warnings_sent) == 1
+        assert "RATELIMIT_IP_META_KEY" in warnings_sent[0]
+        visit(130, text)
+        assert len(warnings_sent) == 1
+
+    def test_visitors_with_an_address_keep_their_limit_meanwhile(
+        self, flashcall: Any, clock: Clock
+    ) -> None:
+        flashcall(RATES={"start": ["1/h"]})
+        visit(1, "203.0.113.7", "")
+        with pytest.raises(RateExceeded):
+            visit(1, "203.0.113.7")
+
+    @pytest.mark.django_db
+    def test_the_limits_in_the_database_still_hold(
+        self, flashcall: Any, browser: Browser, settings: Any, clock: Clock
+    ) -> None:
+        settings.RATELIMIT_IP_META_KEY = "HTTP_X_CLIENT"
+        flashcall(SITE_DAILY_ATTEMPTS=2, RATES={"start": ["1/h"]})
+        pages = [browser.ask(f"+799912345{n}0") for n in range(3)]
+        assert ["Too many calls" in page.text for page in pages] == [False, False, True]
 
 
 class TestCaches:
@@ -129,7 +164,6 @@ class TestProxies:
             (["8.8.8.8"], False),
             (["10.0.0.1", "10.0.0.2"], False),
             (["10.0.0.1", "8.8.8.8"], False),
-            ([""], True),
         ],
     )
     def test_a_proxy_that_is_not_configured_is_noticed(

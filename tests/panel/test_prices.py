@@ -9,8 +9,9 @@ from django.test import Client
 from django.utils import timezone
 
 from django_flashcall.models import Price
-from tests.constants import ADMIN
+from tests.constants import ADMIN, NUMBER
 from tests.factories import PriceFactory, UsageFactory
+from tests.panel.clients import client_with
 
 pytestmark = pytest.mark.django_db
 
@@ -51,7 +52,63 @@ class TestPrices:
         assert "every number" in page
         assert "every channel" in page
 
-    @pytest.mark.parametrize("prefix", ["7999", "+", "+7 999", "+7999x", "+٧٩", "+7999\n8", "++7"])
+    @pytest.mark.parametrize(
+        "text", ["+7 (999)", "+7\t999", "+٧٩٩٩", "+7\u2011999\u3164", "\uff0b7999"]
+    )
+    def test_a_prefix_is_read_and_found_as_a_number_is(
+        self, text: str, admin_client: Client
+    ) -> None:
+        page = admin_client.post(f"{ADMIN}/price/add/", price(prefix=text))
+
+        assert page.status_code == 302
+        assert Price.objects.get().prefix == "+7999"
+        PriceFactory(prefix="+7912")
+        found = admin_client.get(f"{ADMIN}/price/", {"q": text}).text
+        assert "+7999" in found
+        assert "+7912" not in found
+
+    def test_a_prefix_that_is_a_whole_number_is_masked_for_those_without_permission(self) -> None:
+        row = PriceFactory(prefix=NUMBER, allowed=False)
+        client = client_with("view_price", "change_price", "delete_price", "add_price")
+        chosen = {"action": "delete_selected", "_selected_action": [row.pk]}
+        page = f"{ADMIN}/price/{row.pk}"
+        texts = [
+            client.get(f"{ADMIN}/price/").text,
+            client.get(f"{page}/change/").text,
+            client.get(f"{page}/delete/").text,
+            client.get(f"{page}/history/").text,
+            client.get(f"{ADMIN}/price/export/").text,
+            client.post(f"{ADMIN}/price/", chosen).text,
+        ]
+        for text in texts:
+            assert "7••••••••67" in text
+            assert NUMBER[1:] not in text
+        found = client.get(f"{ADMIN}/price/", {"q": NUMBER})
+        assert found.context["cl"].result_count == 1
+        assert client.post(f"{page}/change/", price(prefix="+7")).status_code == 403
+        assert client.get(f"{ADMIN}/price/?prefix__startswith=%2B79").status_code in (302, 400, 403)
+        found = client.get(f"{ADMIN}/price/", {"q": "+799912"})
+        assert found.context["cl"].result_count == 0
+        assert str(row) == "+7••••••••67, every channel"
+
+    def test_a_prefix_that_is_a_whole_number_is_edited_by_those_who_may_see_it(
+        self, admin_client: Client
+    ) -> None:
+        row = PriceFactory(prefix=NUMBER)
+        page = f"{ADMIN}/price/{row.pk}/change/"
+        assert NUMBER in admin_client.get(page).text
+        assert admin_client.post(page, price(prefix="+7912")).status_code == 302
+        row.refresh_from_db()
+        assert row.prefix == "+7912"
+
+    def test_prices_of_prefixes_are_edited_by_those_who_may_not_see_numbers(self) -> None:
+        row = PriceFactory(prefix="+7999")
+        client = client_with("view_price", "change_price")
+        page = f"{ADMIN}/price/{row.pk}/change/"
+        assert "+7999" in client.get(page).text
+        assert client.post(page, price(prefix="+7912")).status_code == 302
+
+    @pytest.mark.parametrize("prefix", ["7999", "+", "+-", "+7999x", "+7²", "+7999+8", "++7"])
     def test_a_prefix_that_matches_no_number_is_refused(
         self, prefix: str, admin_client: Client
     ) -> None:
