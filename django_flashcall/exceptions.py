@@ -216,6 +216,13 @@ class NumberTaken(FlashCallError):
     code = "number_taken"
 
 
+class NumberTooNew(FlashCallError):
+    """The number is the user's, but they added it in this session, so it proves nothing yet."""
+
+    message = _("You added this number after you logged in. Log in again to use it here.")
+    code = "number_too_new"
+
+
 class CodeRefused(FlashCallError):
     """The code is not accepted."""
 

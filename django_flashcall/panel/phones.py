@@ -25,6 +25,7 @@ class PhoneAdmin(ReadOnly, NumberColumn):
         "user",
         "created_at",
         "verified_at",
+        "added_at",
         "released_at",
         "trusted_since",
         "last_attempt_at",

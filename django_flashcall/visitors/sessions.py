@@ -6,7 +6,7 @@ number, which user is at the second step of a login, and a message for the next 
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -31,8 +31,9 @@ MAX_OPEN_VERIFICATIONS = 5
 #: With longer URLs, five of them would not fit into the 4 KB of a signed session cookie.
 MAX_URL_LENGTH = 500
 
-#: The events that a session records: any login, and a proof of the number.
-LOGIN, PROOF = "login", "proof"
+#: The events that a session records: its first login, the latest login, and the latest proof of a
+#: number that was the user's before the first login.
+BEGAN, LOGIN, PROOF = "began", "login", "proof"
 
 #: The second step must follow the password within this time.
 HELD_FOR = timedelta(minutes=10)
@@ -91,24 +92,40 @@ def has_event(request: HttpRequest, event: str, *, max_age: timedelta | None = N
     return bool(timezone.now().timestamp() - happened_at < max_age.total_seconds())
 
 
+def began_at(request: HttpRequest) -> datetime:
+    """Return when the user first logged in in this session; a distant time if that is not known."""
+    # Another login of the same user does not begin a new session, as a logout does.
+    # SECURITY: a number that was added later proves nothing. The time can live in a session, unlike
+    # a list of those numbers, which a visitor with a signed cookie could take back.
+    return datetime.fromtimestamp(request.session.get(EVENTS_KEY, {}).get(BEGAN, 0), UTC)
+
+
 def is_recent(request: HttpRequest, *, max_age: timedelta) -> bool:
     """Return whether the user logged in, or proved a number, within ``max_age``."""
     return any(has_event(request, event, max_age=max_age) for event in (LOGIN, PROOF))
 
 
-def mark_proof(request: HttpRequest) -> None:
-    """Mark ``request``, so that the following login also counts as a proof of the number."""
-    request.flashcall_proof = True  # type: ignore[attr-defined]
+def mark_proof(request: HttpRequest, *, added_at: datetime | None) -> None:
+    """Mark ``request``, so that the following login also counts as a proof of the number.
+
+    It does not count if the user is already logged in, and added the number in this session.
+    """
+    request.flashcall_proof = added_at  # type: ignore[attr-defined]
 
 
 def record_login(sender: Any, request: HttpRequest | None = None, **kwargs: Any) -> None:
     """Record any login; a receiver for Django's ``user_logged_in``."""
     if request is None or not hasattr(request, "session"):
         return
+    is_first = not has_event(request, BEGAN)
+    if is_first:
+        record_event(request, BEGAN)
     record_event(request, LOGIN)
     request.session.pop(HELD_KEY, None)
     if hasattr(request, "flashcall_proof"):
-        record_event(request, PROOF)
+        added_at = request.flashcall_proof
+        if is_first or added_at is None or added_at < began_at(request):
+            record_event(request, PROOF)
 
 
 def hold_user(request: HttpRequest, user: Any) -> None:
