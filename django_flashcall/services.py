@@ -166,6 +166,20 @@ def current_attempts(verification: Verification) -> list[VerificationAttempt]:
     return attempts
 
 
+@sensitive_variables()
+def read_attempts(verification: Verification) -> list[VerificationAttempt]:
+    """Return the attempts of ``verification`` as ``current_attempts()`` does, but write nothing."""
+    attempts = list(verification.attempts.all())
+    if any(attempt.status == AttemptStatus.REQUESTED for attempt in attempts):
+        overdue = verification.attempts.overdue(
+            now=timezone.now(), deadline=load_provider().deadline
+        )
+        lost = {attempt.pk for attempt in overdue}
+        for attempt in attempts:
+            attempt.status = AttemptStatus.UNKNOWN if attempt.pk in lost else attempt.status
+    return attempts
+
+
 def _start(number: str, *, channel: str, purpose: str, visitor: Visitor, key: UUID) -> Verification:
     now = timezone.now()
     with ready_to_dial(now=now):

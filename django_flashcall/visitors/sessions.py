@@ -35,6 +35,9 @@ MAX_URL_LENGTH = 500
 #: number that was the user's before the first login.
 BEGAN, LOGIN, PROOF = "began", "login", "proof"
 
+#: A message is shown on its page for this long.
+MESSAGE_FOR = timedelta(seconds=30)
+
 #: The second step must follow the password within this time.
 HELD_FOR = timedelta(minutes=10)
 
@@ -165,16 +168,22 @@ def password_page(request: HttpRequest) -> str:
 
 
 def keep_message(request: HttpRequest, text: str, *, page: str) -> None:
-    """Keep ``text`` for the next view of ``page``, so that a reload does not post again."""
-    request.session[MESSAGE_KEY] = {"page": page, "text": text}
+    """Keep ``text`` for the next views of ``page``, so that a reload does not post again."""
+    now = timezone.now().timestamp()
+    request.session[MESSAGE_KEY] = {"page": page, "text": text, "at": now}
 
 
-def pop_message(request: HttpRequest, *, page: str) -> str:
-    """Return the message kept for ``page`` and forget it; empty if there is none."""
-    if request.session.get(MESSAGE_KEY, {}).get("page") != page:
-        return ""
-    text: str = request.session.pop(MESSAGE_KEY)["text"]
-    return text
+def message_on(request: HttpRequest, *, page: str) -> str:
+    """Return the message that was kept for ``page`` recently; empty if there is none."""
+    kept = request.session.get(MESSAGE_KEY, {})
+    # Not forgotten here: a browser may load a page in advance, and show it later.
+    is_old = timezone.now().timestamp() - kept.get("at", 0) >= MESSAGE_FOR.total_seconds()
+    return "" if is_old or kept["page"] != page else str(kept["text"])
+
+
+def forget_message(request: HttpRequest) -> None:
+    """Forget the message, since the visitor has done something else."""
+    request.session.pop(MESSAGE_KEY, None)
 
 
 def _remembered(request: HttpRequest) -> dict[str, str]:
