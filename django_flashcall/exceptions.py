@@ -173,6 +173,13 @@ class ChannelUnavailable(StartRefused):
     code = "channel"
 
 
+class PhoneLoginOff(StartRefused):
+    """``PHONE_LOGIN`` is off, so nobody is called for a login by phone alone."""
+
+    message = _("You cannot log in by phone alone here. Log in another way.")
+    code = "phone_login_off"
+
+
 class AttemptsExhausted(StartRefused):
     """The verification has no attempts left, or ends too soon for another one."""
 
@@ -191,7 +198,8 @@ class LoginRefused(FlashCallError):
     """The number is verified but does not log in.
 
     ``code`` says why: ``no_user``, ``inactive``, ``staff``, ``duplicate`` (several users have the
-    number), ``unproven`` (its user never proved it) or ``dormant`` (not within ``MAX_DORMANCY``).
+    number), ``unproven`` (its user never proved it), ``dormant`` (not within ``MAX_DORMANCY``) or
+    ``phone_login_off`` (``PHONE_LOGIN`` is off).
     ``user`` is the user who would have been logged in, if there is one.
     """
 

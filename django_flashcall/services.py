@@ -24,12 +24,14 @@ from .calls.orders import ask_site, order_resend, order_start
 from .calls.outcomes import LOST, conclude
 from .choices import AttemptStatus, Purpose, VerificationStatus
 from .codes import matches, read_code
+from .conf import get_settings
 from .exceptions import (
     ChannelSuspended,
     ChannelUnavailable,
     CodeUnknown,
     KeyReused,
     NumberRefused,
+    PhoneLoginOff,
     StartRefused,
     VerificationEnded,
     WrongCode,
@@ -62,6 +64,8 @@ def start_verification(
     of the call is in the verification's ``attempts``. A provider that refuses or fails raises
     no error here. Raises ``NumberRefused`` and the subclasses of ``StartRefused``.
     """
+    if purpose == Purpose.LOGIN and not get_settings().allows_phone_login:
+        raise PhoneLoginOff()
     number, key = parse_number(number), key or uuid4()
     refusal: StartRefused = ChannelUnavailable()
     for candidate in [channel] if channel else starting_channels():

@@ -28,7 +28,7 @@ from .calls.progress import progress_of
 from .choices import Channel, Purpose, VerificationStatus
 from .clock import clock_time, end_time
 from .conf import get_login_redirect, get_session_cookie, get_settings
-from .decorators import PublicMixin
+from .decorators import PhoneLoginMixin
 from .exceptions import FlashCallError, LoginRefused
 from .forms import CodeForm, PhoneForm, StartForm
 from .limits.rates import enforce_rate
@@ -97,7 +97,7 @@ class NumberView(StartView):
         return {**super().get_initial(), **number}
 
 
-class LoginView(PublicMixin, NumberView):
+class LoginView(PhoneLoginMixin, NumberView):
     """Asks for a number, and calls it."""
 
     form_class: type[StartForm] = PhoneForm
@@ -280,7 +280,7 @@ class CheckView(RedirectMixin, FormView):
         return any(self.request.POST.get(name, count) != count for name, count in counts.items())
 
 
-class CodeView(PublicMixin, CheckView):
+class CodeView(PhoneLoginMixin, CheckView):
     """Takes the code, and logs in."""
 
     form_class: type[CodeForm] = CodeForm
