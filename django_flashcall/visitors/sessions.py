@@ -111,24 +111,39 @@ def is_recent(request: HttpRequest, *, max_age: timedelta) -> bool:
 def mark_proof(request: HttpRequest, *, added_at: datetime | None) -> None:
     """Mark ``request``, so that the following login also counts as a proof of the number.
 
-    It does not count if the user is already logged in, and added the number in this session.
+    If the user is already logged in, and added the number in this session, neither the proof nor
+    the login counts.
     """
     request.flashcall_proof = added_at  # type: ignore[attr-defined]
 
 
-def record_login(sender: Any, request: HttpRequest | None = None, **kwargs: Any) -> None:
+def record_login(
+    sender: Any, request: HttpRequest | None = None, user: Any = None, **kwargs: Any
+) -> None:
     """Record any login; a receiver for Django's ``user_logged_in``."""
     if request is None or not hasattr(request, "session"):
         return
-    is_first = not has_event(request, BEGAN)
-    if is_first:
-        record_event(request, BEGAN)
-    record_event(request, LOGIN)
-    request.session.pop(HELD_KEY, None)
-    if hasattr(request, "flashcall_proof"):
-        added_at = request.flashcall_proof
-        if is_first or added_at is None or added_at < began_at(request):
-            record_event(request, PROOF)
+    knew_password = request.session.pop(HELD_KEY, {}).get("user") == str(getattr(user, "pk", ""))
+    counts = _begin(request) or _has_old_number(request)
+    # SECURITY: a number that was added in this session must not extend the session's rights.
+    if counts or knew_password:
+        record_event(request, LOGIN)
+    if counts and hasattr(request, "flashcall_proof"):
+        record_event(request, PROOF)
+
+
+def _begin(request: HttpRequest) -> bool:
+    """Record the first login of the session; return whether this is it."""
+    if has_event(request, BEGAN):
+        return False
+    record_event(request, BEGAN)
+    return True
+
+
+def _has_old_number(request: HttpRequest) -> bool:
+    """Return whether the user has logged in by other means than a number that is too new."""
+    added_at = getattr(request, "flashcall_proof", None)
+    return added_at is None or added_at < began_at(request)
 
 
 def hold_user(request: HttpRequest, user: Any) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from django_flashcall import accounts
 from django_flashcall.choices import Purpose, VerificationStatus
@@ -269,6 +270,23 @@ class TestAnAddedNumber:
 
         assert not other.has_proof()
 
+    @pytest.mark.parametrize(
+        ("number", "title"), [(OLD, "Change your number"), (NEW, "Confirm that it is you")]
+    )
+    def test_is_no_recent_login_either(self, number: str, title: str, session: Session) -> None:
+        session.add(NEW)
+        session.clock.shift(timedelta(minutes=15))
+        session.log_in_by_phone(number)
+
+        assert session.browser.open(CHANGE).title == title
+
+    def test_of_a_user_who_knows_the_password_is_a_recent_login(self, session: Session) -> None:
+        session.add(NEW)
+        session.clock.shift(timedelta(minutes=15))
+        session.take_second_step(NEW)
+
+        assert session.browser.open(CHANGE).title == "Change your number"
+
     def test_is_not_called_again(self, session: Session) -> None:
         session.add(NEW)
         calls = len(session.outbox)
@@ -340,6 +358,15 @@ class TestAFirstNumber:
 
 
 class TestTheService:
+    def test_adds_a_number_that_proves_nothing_on_the_pages(self, session: Session) -> None:
+        session.clock.shift(timedelta(minutes=6))
+        approval = self.approval(session.user, PhoneFactory(number=NEW))
+        Verification.objects.update(purpose=Purpose.CONFIRM, approved_at=timezone.now())
+        accounts.confirm_number(approval, user=session.user)
+        session.call_again(NEW)
+
+        assert not session.has_proof()
+
     def approval(self, user: Any, phone: Phone) -> Verification:
         approval: Verification = VerificationFactory(
             phone=phone,
