@@ -7,7 +7,7 @@ number. The second one takes the code, and then ``phone`` is the verified number
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django import forms
@@ -19,11 +19,13 @@ from django.views.decorators.debug import sensitive_variables
 
 from . import accounts
 from .choices import Purpose
-from .exceptions import StartRefused, VerificationEnded
+from .exceptions import NumberTooNew, StartRefused, VerificationEnded
 from .forms import CodeForm, PhoneForm, StartForm
 from .models import Phone
 from .visitors import sessions
 from .visitors.visitor import Visitor
+
+TOO_LONG_AGO = _("You logged in a while ago. Log in again first.")
 
 
 class ConfirmForm(PhoneForm):
@@ -43,7 +45,7 @@ class ConfirmForm(PhoneForm):
         """Return the number that was entered, unless the login is too old."""
         # SECURITY: a stranger at a logged-in browser must not add a number to the account.
         if not self.is_recent:
-            raise StartRefused(_("You logged in a while ago. Log in again first."))
+            raise StartRefused(TOO_LONG_AGO)
         return super().number_to_call(cleaned)
 
 
@@ -79,13 +81,26 @@ class ReauthenticateForm(StartForm):
         """The user whose numbers can be called."""
         return self.request.user if self.request.user.is_authenticated else None
 
+    @property
+    def added_before(self) -> datetime | None:
+        """When the session began. A number that was added later proves nothing."""
+        return sessions.began_at(self.request)
+
     @cached_property
     def phones(self) -> list[Phone]:
         """The numbers that can be called, the latest proof first."""
-        return accounts.numbers_of(self.owner) if self.owner else []
+        before = self.added_before
+        return accounts.numbers_of(self.owner, added_before=before) if self.owner else []
+
+    @property
+    def has_only_new_numbers(self) -> bool:
+        """Whether the user has numbers, but added all of them in this session."""
+        return not self.phones and self.owner is not None and bool(accounts.numbers_of(self.owner))
 
     def number_to_call(self, cleaned: dict[str, Any]) -> str:
         """Return the chosen number."""
+        if self.has_only_new_numbers:
+            raise NumberTooNew()
         if not self.phones:
             raise StartRefused(_("You have no number yet. Confirm one first."))
         chosen = [phone for phone in self.phones if str(phone.pk) == cleaned["phone"]]
@@ -104,6 +119,11 @@ class SecondStepForm(ReauthenticateForm):
         user: AbstractBaseUser | None = sessions.held_user(self.request)
         return user
 
+    @property
+    def added_before(self) -> None:
+        """``None``: nobody is logged in, so every number of the owner counts."""
+        return
+
     def visitor(self) -> Visitor:
         """Return the visitor as the owner, since another user may still be logged in."""
         return replace(super().visitor(), user=self.owner)
@@ -115,12 +135,12 @@ class ProofForm(CodeForm):
     phone: Phone
 
     def finish(self) -> None:
-        """Use the approval. A number that the user already had proves who they are."""
+        """Use the approval. A number that the user had before this session proves who they are."""
         user: Any = self.request.user
-        known = accounts.numbers_of(user)
         self.phone = self.prove(user)
-        # SECURITY: if the user already had a number, a new one proves nothing.
-        if self.phone in known or not known:
+        # SECURITY: if the user already had a number, one that is added in this session proves
+        # nothing, however often it is called.
+        if self.phone.was_added_before(sessions.began_at(self.request)):
             sessions.record_event(self.request, sessions.PROOF)
 
     def prove(self, user: AbstractBaseUser) -> Phone:
@@ -149,7 +169,8 @@ class ReauthenticateCodeForm(ProofForm):
 
     def prove(self, user: AbstractBaseUser) -> Phone:
         """Raise ``VerificationEnded`` if the number is no longer theirs."""
-        return accounts.prove_again(self.verification, user=user)
+        before = sessions.began_at(self.request)
+        return accounts.prove_again(self.verification, user=user, added_before=before)
 
 
 class SecondStepCodeForm(CodeForm):
@@ -164,6 +185,8 @@ class SecondStepCodeForm(CodeForm):
         user = sessions.held_user(self.request)
         if user is None:
             raise VerificationEnded()
-        accounts.prove_again(self.verification, user=user, purpose=Purpose.SECOND_STEP)
-        sessions.mark_proof(self.request)
+        phone = accounts.prove_again(
+            self.verification, user=user, added_before=None, purpose=Purpose.SECOND_STEP
+        )
+        sessions.mark_proof(self.request, added_at=phone.added_at)
         self.user = user

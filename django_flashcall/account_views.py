@@ -20,6 +20,7 @@ from django.utils.translation import gettext as _
 
 from . import accounts
 from .account_forms import (
+    TOO_LONG_AGO,
     ChangeCodeForm,
     ChangeForm,
     ConfirmCodeForm,
@@ -31,14 +32,43 @@ from .account_forms import (
     SecondStepForm,
 )
 from .choices import Purpose
-from .decorators import GuardedMixin, PublicMixin
+from .decorators import GuardedMixin, PrivateResponse, PublicMixin
+from .exceptions import NumberTooNew
 from .forms import StartForm
 from .models import Phone
 from .views import CheckView, CodeView, NumberView, StartView
 from .visitors import sessions
 
 
-class ConfirmView(GuardedMixin, LoginRequiredMixin, NumberView):
+class LoginAgainMixin(LoginRequiredMixin):
+    """Offers the user a button to log out and log in again. Only the button ends the session."""
+
+    request: HttpRequest
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Log the user out if they asked for that."""
+        if "login_again" in request.POST:
+            return self.log_in_again()
+        response: HttpResponse = super().post(request, *args, **kwargs)  # type: ignore[misc]
+        return response
+
+    def offer_login(self, reason: str) -> HttpResponse:
+        """Show ``reason``, and the button."""
+        return PrivateResponse(
+            self.request, "django_flashcall/login_again.html", {"reason": reason}
+        )
+
+    def log_in_again(self) -> HttpResponse:
+        """End the session, and redirect to the login page. It may redirect who is logged in."""
+        logout(self.request)
+        return redirect_to_login(self.page_after_login(), self.get_login_url())
+
+    def page_after_login(self) -> str:
+        """Return the URL to visit after the login."""
+        return self.request.get_full_path()
+
+
+class ConfirmView(GuardedMixin, LoginAgainMixin, NumberView):
     """Asks a user for a number to confirm, and calls it; requires a recent login."""
 
     form_class: type[ConfirmForm] = ConfirmForm
@@ -50,16 +80,16 @@ class ConfirmView(GuardedMixin, LoginRequiredMixin, NumberView):
         form: Any = self.get_form()
         return super().get(request, *args, **kwargs) if form.is_recent else self.ask_for_proof()
 
+    def form_invalid(self, form: Any) -> HttpResponse:
+        """Ask for a fresh proof if the login is not recent any longer."""
+        return super().form_invalid(form) if form.is_recent else self.ask_for_proof()
+
     def ask_for_proof(self) -> HttpResponse:
-        """Redirect the user to prove their number, or to log in again if they have none."""
+        """Redirect the user to prove their number, or offer a login if they have none."""
+        if not accounts.numbers_of(self.request.user):  # type: ignore[arg-type]
+            return self.offer_login(str(TOO_LONG_AGO))
         here = self.request.get_full_path()
-        if accounts.numbers_of(self.request.user):  # type: ignore[arg-type]
-            return redirect(
-                sessions.url_with_next("django_flashcall:reauthenticate", next_url=here)
-            )
-        # A login page may redirect users who are logged in.
-        logout(self.request)
-        return redirect_to_login(here, self.get_login_url())
+        return redirect(sessions.url_with_next("django_flashcall:reauthenticate", next_url=here))
 
 
 class AccountCodeView(GuardedMixin, LoginRequiredMixin, CheckView):
@@ -121,16 +151,15 @@ class OwnNumberView(StartView):
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Show which number will be called."""
-        if not self.get_form().phones:
-            return self.start_over()
-        return super().get(request, *args, **kwargs)
+        form = self.get_form()
+        return super().get(request, *args, **kwargs) if form.phones else self.start_over()
 
     def start_over(self) -> HttpResponse:
         """Redirect a visitor who has no number to call."""
         raise NotImplementedError
 
 
-class ReauthenticateView(GuardedMixin, LoginRequiredMixin, OwnNumberView):
+class ReauthenticateView(GuardedMixin, LoginAgainMixin, OwnNumberView):
     """Calls the user's own number, before a sensitive action."""
 
     form_class = ReauthenticateForm
@@ -138,9 +167,19 @@ class ReauthenticateView(GuardedMixin, LoginRequiredMixin, OwnNumberView):
     code_url_name = "django_flashcall:reauthenticate_code"
 
     def start_over(self) -> HttpResponse:
-        """Redirect the user to confirm a number first."""
+        """Redirect the user to confirm a number first, or offer a login if all are too new."""
+        if self.get_form().has_only_new_numbers:
+            return self.offer_login(str(NumberTooNew()))
         next_url = self.get_redirect_url()
         return redirect(sessions.url_with_next("django_flashcall:confirm", next_url=next_url))
+
+    def form_invalid(self, form: Any) -> HttpResponse:
+        """Offer a login if all numbers are too new."""
+        return self.start_over() if form.has_only_new_numbers else super().form_invalid(form)
+
+    def page_after_login(self) -> str:
+        """Return the page that asked for a proof, since a login by phone is one."""
+        return str(self.get_success_url())
 
 
 class ReauthenticateCodeView(AccountCodeView):

@@ -7,6 +7,7 @@ Logging in is in ``backends``.
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, TypeVar
 
 from django.contrib.auth import get_user_model
@@ -20,7 +21,7 @@ from django.views.decorators.debug import sensitive_variables
 from . import signals
 from .choices import Purpose
 from .conf import get_settings
-from .exceptions import NumberTaken, VerificationEnded
+from .exceptions import NumberTaken, NumberTooNew, VerificationEnded
 from .models import Phone, Verification
 from .phone import spellings
 from .querysets import PhoneQuerySet
@@ -61,14 +62,20 @@ def change_number(verification: Verification, *, user: AbstractBaseUser) -> Phon
 
 @sensitive_variables()
 def prove_again(
-    verification: Verification, *, user: AbstractBaseUser, purpose: str = Purpose.REAUTHENTICATE
+    verification: Verification,
+    *,
+    user: AbstractBaseUser,
+    added_before: datetime | None,
+    purpose: str = Purpose.REAUTHENTICATE,
 ) -> Phone:
     """Record that ``user`` proved one of their numbers again, and return it.
 
-    Raises ``VerificationEnded`` if the number is not theirs, or if the approval was used or has
-    another purpose.
+    ``added_before`` is when the session of the user began. Raises ``NumberTooNew`` if the number
+    was added later. If it is ``None``, every number of the user counts. Raises
+    ``VerificationEnded`` if the number is not theirs, or if the approval was used or has another
+    purpose.
     """
-    _prove(verification, user=user, purpose=purpose)
+    _prove(verification, user=user, added_before=added_before, purpose=purpose)
     return verification.phone
 
 
@@ -84,12 +91,14 @@ def release_numbers(phones: PhoneQuerySet[Phone]) -> int:
     return sum(_release_alone(one) for one in one_by_one)
 
 
-def numbers_of(user: AbstractBaseUser) -> list[Phone]:
+def numbers_of(user: AbstractBaseUser, *, added_before: datetime | None = None) -> list[Phone]:
     """Return the numbers that ``user`` has proved, the latest proof first.
 
-    With ``USER_PHONES_PROVEN``, numbers linked by ``flashcall_adopt`` are included.
+    With ``added_before``, numbers that were added later are left out. With ``USER_PHONES_PROVEN``,
+    numbers linked by ``flashcall_adopt`` are included.
     """
-    return list(_proved_by(user).order_by(F("verified_at").desc(nulls_last=True), "pk"))
+    phones = _proved_by(user).added_before(added_before)
+    return list(phones.order_by(F("verified_at").desc(nulls_last=True), "pk"))
 
 
 def _refuse_taken(work: Callable[[], T]) -> T:
@@ -135,10 +144,18 @@ def _release(phones: PhoneQuerySet[Phone]) -> int:
 
 
 @in_own_transaction(Verification)
-def _prove(verification: Verification, *, user: AbstractBaseUser, purpose: str) -> None:
+def _prove(
+    verification: Verification,
+    *,
+    user: AbstractBaseUser,
+    added_before: datetime | None,
+    purpose: str,
+) -> None:
     _consume(verification, user=user, purpose=purpose)
-    if not _proved_by(user).filter(pk=verification.phone_id).bind(user=user, now=timezone.now()):
-        raise VerificationEnded()
+    mine = _proved_by(user).filter(pk=verification.phone_id)
+    # SECURITY: whoever finds an open session can add a number of their own, and be called on it.
+    if not mine.added_before(added_before).bind(user=user, now=timezone.now()):
+        raise NumberTooNew() if mine.exists() else VerificationEnded()
 
 
 def _proved_by(user: AbstractBaseUser) -> PhoneQuerySet[Phone]:
@@ -159,8 +176,9 @@ def _claim(verification: Verification, *, user: AbstractBaseUser) -> Phone:
     phones = Phone.objects.filter(pk=verification.phone_id)
     if _is_proven_elsewhere(phones.get(), user=user):
         raise NumberTaken()
+    added_at = now if _proved_by(user).exists() else None
     # SECURITY: a user who entered the number without proving it loses it to the user who did.
-    if not phones.claim_for(user=user, now=now, dormant_since=dormant_since):
+    if not phones.claim_for(user=user, now=now, dormant_since=dormant_since, added_at=added_at):
         raise NumberTaken()
     drop_claims(verification.number, owner=user)
     return phones.get()

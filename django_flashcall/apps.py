@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from .checks.databases import check_isolation
 from .checks.deploy import check_deploy
-from .checks.settings import check_backend, check_settings
+from .checks.settings import check_backend, check_phone_login, check_settings
 from .visitors.sessions import record_login
 
 
@@ -26,5 +26,6 @@ class FlashCallConfig(AppConfig):
         user_logged_in.connect(record_login, dispatch_uid="django_flashcall.sessions")
         checks.register(check_settings)
         checks.register(check_backend)
+        checks.register(check_phone_login)
         checks.register(check_isolation)
         checks.register(check_deploy, checks.Tags.security, deploy=True)

@@ -164,6 +164,9 @@ class PhoneBackend(ModelBackend):
     def _user_of(
         self, verification: Verification, *, request: HttpRequest | None
     ) -> AbstractBaseUser:
+        # SECURITY: on a site where the call is the second step, it must not replace the password.
+        if not get_settings().allows_phone_login:
+            raise LoginRefused(code="phone_login_off")
         number, phone_id = verification.number, verification.phone_id
         user, made = self.find_user(number), None
         if user is None and get_settings().SIGN_UP:

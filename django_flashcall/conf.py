@@ -54,12 +54,18 @@ class FlashCallSettings:
     RATES: dict[str, Sequence[str]] = field(
         default_factory=lambda: {"start": ("10/10m", "60/d"), "check": ("60/h",)}
     )
+    PHONE_LOGIN: bool | None = None
     SIGN_UP: bool = True
     ALLOW_STAFF: bool = False
     USER_PHONE_FIELD: str = ""
     USER_PHONES_PROVEN: bool = False
     MAX_DORMANCY: timedelta | None = None
     KEEP: timedelta = timedelta(days=90)
+
+    @property
+    def allows_phone_login(self) -> bool:
+        """Whether a number alone logs in; a site that has not decided allows it."""
+        return self.PHONE_LOGIN is not False
 
 
 KEYS = tuple(key.name for key in fields(FlashCallSettings))

@@ -11,7 +11,7 @@ from asgiref.sync import iscoroutinefunction, sync_to_async
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import redirect_to_login
 from django.db import transaction
-from django.http import HttpRequest, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -19,6 +19,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 
+from .choices import Purpose
+from .conf import get_settings
 from .visitors import sessions
 
 View = Callable[..., Any]  # returns a response, or a coroutine if the view is async
@@ -107,6 +109,19 @@ class PublicMixin(GuardedMixin):
         """Return the guarded view function, open to visitors who are not logged in."""
         view: View = login_not_required(super().as_view(**initkwargs))
         return view
+
+
+class PhoneLoginMixin(PublicMixin):
+    """Guards a page that logs in by phone alone. It does not exist while ``PHONE_LOGIN`` is off."""
+
+    purpose: str = Purpose.LOGIN
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Respond with 404 if the site does not allow this login."""
+        if self.purpose == Purpose.LOGIN and not get_settings().allows_phone_login:
+            raise Http404("FLASHCALL['PHONE_LOGIN'] is off.")
+        response: HttpResponseBase = super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
+        return response
 
 
 def ask_for_proof(

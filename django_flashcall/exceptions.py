@@ -175,6 +175,13 @@ class ChannelUnavailable(StartRefused):
     code = "channel"
 
 
+class PhoneLoginOff(StartRefused):
+    """``PHONE_LOGIN`` is off, so nobody is called for a login by phone alone."""
+
+    message = _("You cannot log in by phone alone here. Log in another way.")
+    code = "phone_login_off"
+
+
 class AttemptsExhausted(StartRefused):
     """The verification has no attempts left, or ends too soon for another one."""
 
@@ -193,7 +200,8 @@ class LoginRefused(FlashCallError):
     """The number is verified but does not log in.
 
     ``code`` says why: ``no_user``, ``inactive``, ``staff``, ``duplicate`` (several users have the
-    number), ``unproven`` (its user never proved it) or ``dormant`` (not within ``MAX_DORMANCY``).
+    number), ``unproven`` (its user never proved it), ``dormant`` (not within ``MAX_DORMANCY``) or
+    ``phone_login_off`` (``PHONE_LOGIN`` is off).
     ``user`` is the user who would have been logged in, if there is one.
     """
 
@@ -216,6 +224,13 @@ class NumberTaken(FlashCallError):
 
     message = _("This number belongs to another account. Log in with it, or use another number.")
     code = "number_taken"
+
+
+class NumberTooNew(FlashCallError):
+    """The number is the user's, but they added it in this session, so it proves nothing yet."""
+
+    message = _("You added this number after you logged in. Log in again to use it here.")
+    code = "number_too_new"
 
 
 class CodeRefused(FlashCallError):

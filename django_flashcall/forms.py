@@ -262,7 +262,10 @@ class CodeForm(forms.Form):
         self.user = authenticate(self.request, verification=self.verification)
         if self.user is None:
             raise self.verification.refusal or LoginRefused()
-        sessions.mark_proof(self.request)
+        phone = self.verification.phone
+        if self.visitor().user:
+            phone.refresh_from_db(fields=["added_at"])  # the login may have added it
+        sessions.mark_proof(self.request, added_at=phone.added_at)
 
     def get_user(self) -> AbstractBaseUser | None:
         """Return the user of the verified number; ``None`` before a right code."""

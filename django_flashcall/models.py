@@ -46,6 +46,8 @@ class Phone(models.Model):
     )
     created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
     verified_at = models.DateTimeField(_("verified at"), null=True, blank=True, editable=False)
+    #: When the user added this number to another one. It is ``None`` for a first number.
+    added_at = models.DateTimeField(_("added at"), null=True, blank=True, editable=False)
     released_at = models.DateTimeField(_("released at"), null=True, blank=True, editable=False)
     trusted_since = models.DateTimeField(
         _("browsers trusted since"),
@@ -81,6 +83,10 @@ class Phone(models.Model):
         """Return whether ``device``, a ``visitors.devices.Device``, is trusted with this number."""
         is_recent = self.trusted_since is None or device.issued_at >= self.trusted_since
         return bool(device.phone_id == self.pk and is_recent)
+
+    def was_added_before(self, moment: datetime) -> bool:
+        """Return whether the number was its user's before ``moment``."""
+        return self.added_at is None or self.added_at < moment
 
     @property
     def had_user(self) -> bool:

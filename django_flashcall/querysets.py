@@ -14,6 +14,7 @@ from django.db import router
 from django.db.models import (
     Case,
     Count,
+    DateTimeField,
     Exists,
     F,
     IntegerField,
@@ -54,9 +55,14 @@ class PhoneQuerySet(QuerySet[M]):
         rested = Q(last_attempt_at=None) | Q(last_attempt_at__lte=now - cooldown)
         return bool(self.filter(rested, blocked_at=None).update(last_attempt_at=now))
 
+    def added_before(self, moment: datetime | None) -> PhoneQuerySet[M]:
+        """Filter numbers that were their user's before ``moment``; ``None`` filters nothing."""
+        early = Q(added_at=None) | Q(added_at__lt=moment) if moment else Q()
+        return self.filter(early)
+
     def claim_sign_up(self, *, now: datetime) -> bool:
         """Claim the creation of this number's user; lock the row until the transaction ends."""
-        fresh = {"verified_at": now, "released_at": None, "trusted_since": now}
+        fresh = {"verified_at": now, "released_at": None, "trusted_since": now, "added_at": None}
         return bool(self.filter(user=None).update(**fresh))
 
     def prove_again(self, *, user: Any, now: datetime, since: datetime | None) -> bool:
@@ -73,21 +79,32 @@ class PhoneQuerySet(QuerySet[M]):
         It is not free if another user proved it, or if it was released.
         """
         free = Q(user=user) | Q(verified_at=None, released_at=None)
-        return bool(self.filter(free).update(**_owned(user, now=now)))
+        added = _added_at(now, unless=Q(user=user))
+        return bool(self.filter(free).update(added_at=added, **_owned(user, now=now)))
 
-    def claim_for(self, *, user: Any, now: datetime, dormant_since: datetime | None) -> bool:
+    def claim_for(
+        self,
+        *,
+        user: Any,
+        now: datetime,
+        dormant_since: datetime | None,
+        added_at: datetime | None,
+    ) -> bool:
         """Assign this number to ``user``, unless another user has proved it.
 
-        A proof older than ``dormant_since`` does not count.
+        A proof older than ``dormant_since`` does not count. ``added_at`` is only recorded if
+        ``user`` has not proved the number before.
         """
         free = Q(user=None) | Q(user=user) | Q(verified_at=None)
         if dormant_since is not None:
             free |= Q(verified_at__lt=dormant_since)
-        return bool(self.filter(free).update(**_owned(user, now=now)))
+        added = _added_at(added_at, unless=Q(user=user, verified_at__isnull=False))
+        return bool(self.filter(free).update(added_at=added, **_owned(user, now=now)))
 
     def release(self, *, now: datetime) -> int:
         """Detach these numbers from their users and revoke their trusted browsers."""
-        return self.update(user=None, verified_at=None, released_at=now, trusted_since=now)
+        nobody = {"user": None, "verified_at": None, "added_at": None}
+        return self.update(**nobody, released_at=now, trusted_since=now)
 
     def distrust(self, *, now: datetime) -> int:
         """Revoke the trusted browsers of these numbers."""
@@ -129,6 +146,13 @@ def _is_unreferenced_by(relation: Any) -> Q:
     key = relation.field.target_field.attname
     named = relation.related_model._base_manager.filter(**{relation.field.name: OuterRef(key)})
     return Q(~Exists(named))
+
+
+def _added_at(added_at: datetime | None, *, unless: Q) -> Case:
+    """Return the new ``added_at``; numbers that match ``unless`` keep theirs."""
+    # Assigned before the fields in ``unless``, as in ``_owned()``.
+    kept = When(unless, then=F("added_at"))
+    return Case(kept, default=Value(added_at), output_field=DateTimeField())
 
 
 def _owned(user: Any, *, now: datetime) -> dict[str, Any]:

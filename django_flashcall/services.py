@@ -24,12 +24,14 @@ from .calls.orders import ask_site, order_resend, order_start
 from .calls.outcomes import LOST, conclude
 from .choices import AttemptStatus, Purpose, VerificationStatus
 from .codes import matches, read_code, refuse_excluded
+from .conf import get_settings
 from .exceptions import (
     ChannelSuspended,
     ChannelUnavailable,
     CodeUnknown,
     KeyReused,
     NumberRefused,
+    PhoneLoginOff,
     StartRefused,
     VerificationEnded,
     WrongCode,
@@ -62,6 +64,8 @@ def start_verification(
     of the call is in the verification's ``attempts``. A provider that refuses or fails raises
     no error here. Raises ``NumberRefused`` and the subclasses of ``StartRefused``.
     """
+    if purpose == Purpose.LOGIN and not get_settings().allows_phone_login:
+        raise PhoneLoginOff()
     number, key = parse_number(number), key or uuid4()
     refusal: StartRefused = ChannelUnavailable()
     for candidate in [channel] if channel else starting_channels():
@@ -166,6 +170,20 @@ def current_attempts(verification: Verification) -> list[VerificationAttempt]:
     if any(attempt.status == AttemptStatus.REQUESTED for attempt in attempts):
         sweep_attempts()
         attempts = list(verification.attempts.all())
+    return attempts
+
+
+@sensitive_variables()
+def read_attempts(verification: Verification) -> list[VerificationAttempt]:
+    """Return the attempts of ``verification`` as ``current_attempts()`` does, but write nothing."""
+    attempts = list(verification.attempts.all())
+    if any(attempt.status == AttemptStatus.REQUESTED for attempt in attempts):
+        overdue = verification.attempts.overdue(
+            now=timezone.now(), deadline=load_provider().deadline
+        )
+        lost = {attempt.pk for attempt in overdue}
+        for attempt in attempts:
+            attempt.status = AttemptStatus.UNKNOWN if attempt.pk in lost else attempt.status
     return attempts
 
 

@@ -28,7 +28,7 @@ from .calls.progress import progress_of
 from .choices import Channel, Purpose, VerificationStatus
 from .clock import clock_time, end_time
 from .conf import get_login_redirect, get_session_cookie, get_settings
-from .decorators import PublicMixin
+from .decorators import PhoneLoginMixin
 from .exceptions import FlashCallError, LoginRefused
 from .forms import CodeForm, PhoneForm, StartForm
 from .limits.rates import enforce_rate
@@ -97,7 +97,7 @@ class NumberView(StartView):
         return {**super().get_initial(), **number}
 
 
-class LoginView(PublicMixin, NumberView):
+class LoginView(PhoneLoginMixin, NumberView):
     """Asks for a number, and calls it."""
 
     form_class: type[StartForm] = PhoneForm
@@ -138,8 +138,7 @@ class CheckView(RedirectMixin, FormView):
         if verification is None:
             return self.start_again(request)
         self.verification = verification
-        # Attempts whose process was killed are set to unknown here.
-        self.attempts = services.current_attempts(verification)
+        self.attempts = self.find_attempts(verification)
         if not self.attempts:
             return self.start_again(request)  # purged in the meantime
         if verification.consumed_at and request.user.is_authenticated:
@@ -152,6 +151,14 @@ class CheckView(RedirectMixin, FormView):
             return None
         verifications = Verification.objects.select_related("phone")
         return verifications.filter(key=key, purpose=self.purpose).first()
+
+    def find_attempts(self, verification: Verification) -> list[VerificationAttempt]:
+        """Return the attempts, the latest last. If their process was killed, they are unknown."""
+        # A page that is only looked at, perhaps by a browser that loads it in advance, writes
+        # nothing.
+        is_click = self.request.method == "POST"
+        find = services.current_attempts if is_click else services.read_attempts
+        return find(verification)
 
     def start_again(self, request: HttpRequest) -> HttpResponse:
         """Redirect to the first page, or after a double click to the page of the first click.
@@ -166,6 +173,7 @@ class CheckView(RedirectMixin, FormView):
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Check a code, call again, or cancel; a repeated click has no effect."""
+        sessions.forget_message(self.request)
         if "cancel" in request.POST:
             return self.cancel()
         if self._is_outdated():
@@ -243,7 +251,7 @@ class CheckView(RedirectMixin, FormView):
             **(self._restart() if progress.can_restart else {}),
             verification=self.verification,
             progress=progress,
-            refusal=sessions.pop_message(self.request, page=self.request.path),
+            refusal=sessions.message_on(self.request, page=self.request.path),
             number=Secret(phone.display) if self.shows_number else phone.masked,
             shows_number=self.shows_number,
             code_time=end_time(progress.code_until) if progress.code_until else "",
@@ -272,7 +280,7 @@ class CheckView(RedirectMixin, FormView):
         return any(self.request.POST.get(name, count) != count for name, count in counts.items())
 
 
-class CodeView(PublicMixin, CheckView):
+class CodeView(PhoneLoginMixin, CheckView):
     """Takes the code, and logs in."""
 
     form_class: type[CodeForm] = CodeForm

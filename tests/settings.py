@@ -67,7 +67,10 @@ AUTHENTICATION_BACKENDS = [
 ]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
-FLASHCALL = {"PROVIDER": "django_flashcall.providers.locmem.LocMemProvider"}
+FLASHCALL = {
+    "PROVIDER": "django_flashcall.providers.locmem.LocMemProvider",
+    "PHONE_LOGIN": True,
+}
 
 # Without it Django 6.1 warns at each mail; before that nobody reads it.
 MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}

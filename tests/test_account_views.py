@@ -13,7 +13,7 @@ from django.dispatch import Signal
 from django_flashcall import signals
 from django_flashcall.models import Phone, Verification
 from django_flashcall.urls import urlpatterns
-from tests.browser import Browser, prove, prove_own, user_of
+from tests.browser import Browser, is_logged_in, prove, prove_own, user_of
 from tests.constants import CHANGE, CONFIRM, NOON, NUMBER, OTHER, Clock, Outbox
 from tests.factories import PhoneFactory, UserFactory
 
@@ -268,9 +268,26 @@ class TestChanging:
     ) -> None:
         clock.shift(timedelta(hours=1))
 
-        response = own_browser.client.get(CHANGE)
+        page = own_browser.open(f"{CHANGE}?next=/")
 
-        assert response.url == "/phone/login/?next=/phone/change/"
+        assert page.title == "Log in again"
+        assert "You logged in a while ago. Log in again first." in page.text
+        assert is_logged_in(own_browser)
+        assert own_browser.press("Log in again").title == "Log in by phone"
+        assert own_browser.page.input("next")["value"] == f"{CHANGE}?next=/"
+        assert not is_logged_in(own_browser)
+
+    def test_asks_who_typed_for_too_long_to_prove_the_old_number_again(
+        self, own_browser: Browser, user: Any, clock: Clock, outbox: Outbox
+    ) -> None:
+        PhoneFactory(number=NUMBER, user=user)
+        own_browser.open(CHANGE)
+        clock.shift(timedelta(hours=1))
+
+        page = own_browser.press("Call me", number=OTHER)
+
+        assert page.title == "Confirm that it is you"
+        assert not outbox
 
     def test_is_refused_for_a_number_of_another_user_and_leaves_the_old_one(
         self, own_browser: Browser, user: Any, outbox: Outbox

@@ -23,7 +23,7 @@ PURPOSES = [Purpose.CONFIRM, Purpose.CHANGE, Purpose.REAUTHENTICATE]
 VERBS: dict[str, Any] = {
     Purpose.CONFIRM: accounts.confirm_number,
     Purpose.CHANGE: accounts.change_number,
-    Purpose.REAUTHENTICATE: accounts.prove_again,
+    Purpose.REAUTHENTICATE: partial(accounts.prove_again, added_before=None),
 }
 
 

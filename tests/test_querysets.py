@@ -124,7 +124,10 @@ class TestProving:
     ) -> None:
         phone, user = PhoneFactory(user=UserFactory(), verified_at=proved), UserFactory()
 
-        assert only(phone).claim_for(user=user, now=NOON, dormant_since=since) is claimed
+        assert (
+            only(phone).claim_for(user=user, now=NOON, dormant_since=since, added_at=None)
+            is claimed
+        )
         assert (fresh(phone).user == user) is claimed
 
     @pytest.mark.parametrize("is_mine", [True, False])
@@ -132,8 +135,32 @@ class TestProving:
         user = UserFactory()
         phone = PhoneFactory(user=user if is_mine else None)
 
-        assert only(phone).claim_for(user=user, now=NOON, dormant_since=None)
+        assert only(phone).claim_for(user=user, now=NOON, dormant_since=None, added_at=None)
         assert fresh(phone).user == user
+
+    @pytest.mark.parametrize(
+        ("is_mine", "proved", "added_at"),
+        [(True, NOON, NOON - MINUTE), (True, None, NOON), (False, NOON - MINUTE, NOON)],
+    )
+    def test_notes_when_a_number_was_added_unless_it_was_proved_by_the_same_user_before(
+        self, is_mine: bool, proved: datetime | None, added_at: datetime
+    ) -> None:
+        user = UserFactory()
+        owner = user if is_mine else UserFactory()
+        phone = PhoneFactory(user=owner, verified_at=proved, added_at=NOON - MINUTE)
+
+        assert only(phone).claim_for(user=user, now=NOON, dormant_since=NOON, added_at=NOON)
+        assert fresh(phone).added_at == added_at
+
+    @pytest.mark.parametrize(("is_mine", "added_at"), [(True, None), (False, NOON)])
+    def test_notes_when_a_login_added_a_number(
+        self, is_mine: bool, added_at: datetime | None
+    ) -> None:
+        user = UserFactory()
+        phone = PhoneFactory(user=user if is_mine else None)
+
+        assert only(phone).bind(user=user, now=NOON)
+        assert fresh(phone).added_at == added_at
 
     def test_ends_with_a_release(self) -> None:
         phone = PhoneFactory(user=UserFactory())

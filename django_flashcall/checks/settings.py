@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterator
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth import get_backends, get_user_model
 from django.core.checks import CheckMessage, Error, Warning
 from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured
 from django.db.models import CharField, TextField
+from django.shortcuts import resolve_url
+from django.urls import NoReverseMatch, URLResolver, get_resolver, reverse
 from django.utils.module_loading import import_string
 
 from ..choices import Channel
@@ -49,6 +53,8 @@ def check_backend(**kwargs: Any) -> list[CheckMessage]:
         backends = []
     if any("verification" in signature.parameters for signature in backends):
         return []
+    if _phone_login() is False:
+        return []
     return [
         Warning(
             "No backend in AUTHENTICATION_BACKENDS logs in by phone.",
@@ -56,6 +62,29 @@ def check_backend(**kwargs: Any) -> list[CheckMessage]:
             id="django_flashcall.W001",
         )
     ]
+
+
+def check_phone_login(**kwargs: Any) -> list[CheckMessage]:
+    """Warn if a login by phone alone bypasses a second step, or if ``LOGIN_URL`` needs it."""
+    messages: list[CheckMessage] = []
+    if _phone_login() is None and any(_asks_for_second_step(view) for view in _site_views()):
+        messages.append(
+            Warning(
+                "A call is the second step after a password, but logs in without one, too.",
+                hint="Set FLASHCALL['PHONE_LOGIN'] to False, so that a call is only a second step. "
+                "Set it to True if users may log in by phone alone.",
+                id="django_flashcall.W012",
+            )
+        )
+    if _phone_login() is False and _is_login_url_off():
+        messages.append(
+            Warning(
+                "LOGIN_URL is the page that FLASHCALL['PHONE_LOGIN'] turns off.",
+                hint="Set LOGIN_URL to the page that asks for the password.",
+                id="django_flashcall.W013",
+            )
+        )
+    return messages
 
 
 def odds_in_a_year(config: FlashCallSettings) -> float:
@@ -70,6 +99,36 @@ def odds_in_a_year(config: FlashCallSettings) -> float:
     speaks = Channel.VOICE in config.CHANNELS
     digits = min(config.CODE_LENGTH, SPOKEN_LENGTH) if speaks else config.CODE_LENGTH
     return float(1 - (1 - live / (10**digits - EXCLUDED_CODES)) ** checks)
+
+
+def _phone_login() -> bool | None:
+    try:
+        return get_settings().PHONE_LOGIN
+    except ImproperlyConfigured:
+        return True  # check_settings reports it
+
+
+def _site_views() -> Iterator[Any]:
+    """Yield the views of all URL patterns of the site."""
+    resolvers = [get_resolver()] if getattr(settings, "ROOT_URLCONF", None) else []
+    while resolvers:
+        for pattern in resolvers.pop().url_patterns:
+            if isinstance(pattern, URLResolver):
+                resolvers.append(pattern)
+            else:
+                yield pattern.callback
+
+
+def _asks_for_second_step(view: Any) -> bool:
+    # By its hook, since this module is imported before the models, which SecondStepMixin needs.
+    return hasattr(getattr(view, "view_class", None), "needs_second_step")
+
+
+def _is_login_url_off() -> bool:
+    try:
+        return resolve_url(settings.LOGIN_URL) == reverse("django_flashcall:login")
+    except NoReverseMatch:
+        return False
 
 
 def _check_callable(key: str, path: str) -> list[CheckMessage]:

@@ -125,6 +125,7 @@ RULES: list[Rule] = [
         "a list of prefixes such as '+7840'",
     ),
     ("RATES", _is_rates, "a dict of lists such as {'start': ['10/10m'], 'check': ['60/h']}"),
+    ("PHONE_LOGIN", _is_none_or(lambda value: isinstance(value, bool)), "None, True or False"),
     ("SIGN_UP", lambda value: isinstance(value, bool), "True or False"),
     ("ALLOW_STAFF", lambda value: isinstance(value, bool), "True or False"),
     ("USER_PHONE_FIELD", lambda value: isinstance(value, str), "the name of a field"),

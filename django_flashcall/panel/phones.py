@@ -26,6 +26,7 @@ class PhoneAdmin(ReadOnly, NumberColumn):
         "user",
         "created_at",
         "verified_at",
+        "added_at",
         "released_at",
         "trusted_since",
         "last_attempt_at",

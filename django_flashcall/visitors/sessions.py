@@ -10,7 +10,7 @@ a site that uses the same names. What cannot be read counts as absent.
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeGuard
 from urllib.parse import urlencode
 from uuid import UUID
@@ -36,8 +36,12 @@ MAX_OPEN_VERIFICATIONS = 5
 #: With longer URLs, five of them would not fit into the 4 KB of a signed session cookie.
 MAX_URL_LENGTH = 500
 
-#: The events that a session records: any login, and a proof of the number.
-LOGIN, PROOF = "login", "proof"
+#: The events that a session records: its first login, the latest login, and the latest proof of a
+#: number that was the user's before the first login.
+BEGAN, LOGIN, PROOF = "began", "login", "proof"
+
+#: A message is shown on its page for this long.
+MESSAGE_FOR = timedelta(seconds=30)
 
 SURROGATES = re.compile("[\ud800-\udfff]")
 
@@ -97,24 +101,57 @@ def has_event(request: HttpRequest, event: str, *, max_age: timedelta | None = N
     return max_age is None or timestamp() - happened_at < max_age.total_seconds()
 
 
+def began_at(request: HttpRequest) -> datetime:
+    """Return when the user first logged in in this session; a distant time if that is not known."""
+    # Another login of the same user does not begin a new session, as a logout does.
+    # SECURITY: a number that was added later proves nothing. The time can live in a session, unlike
+    # a list of those numbers, which a visitor with a signed cookie could take back.
+    began = _stored(request, EVENTS_KEY).get(BEGAN)
+    return datetime.fromtimestamp(began if is_timestamp(began) else 0, UTC)
+
+
 def is_recent(request: HttpRequest, *, max_age: timedelta) -> bool:
     """Return whether the user logged in, or proved a number, within ``max_age``."""
     return any(has_event(request, event, max_age=max_age) for event in (LOGIN, PROOF))
 
 
-def mark_proof(request: HttpRequest) -> None:
-    """Mark ``request``, so that the following login also counts as a proof of the number."""
-    request.flashcall_proof = True  # type: ignore[attr-defined]
+def mark_proof(request: HttpRequest, *, added_at: datetime | None) -> None:
+    """Mark ``request``, so that the following login also counts as a proof of the number.
+
+    If the user is already logged in, and added the number in this session, neither the proof nor
+    the login counts.
+    """
+    request.flashcall_proof = added_at  # type: ignore[attr-defined]
 
 
-def record_login(sender: Any, request: HttpRequest | None = None, **kwargs: Any) -> None:
+def record_login(
+    sender: Any, request: HttpRequest | None = None, user: Any = None, **kwargs: Any
+) -> None:
     """Record any login; a receiver for Django's ``user_logged_in``."""
     if request is None or not hasattr(request, "session"):
         return
-    record_event(request, LOGIN)
+    knew_password = _stored(request, HELD_KEY).get("user") == str(getattr(user, "pk", ""))
     request.session.pop(HELD_KEY, None)
-    if hasattr(request, "flashcall_proof"):
+    counts = _begin(request) or _has_old_number(request)
+    # SECURITY: a number that was added in this session must not extend the session's rights.
+    if counts or knew_password:
+        record_event(request, LOGIN)
+    if counts and hasattr(request, "flashcall_proof"):
         record_event(request, PROOF)
+
+
+def _begin(request: HttpRequest) -> bool:
+    """Record the first login of the session; return whether this is it."""
+    if has_event(request, BEGAN):
+        return False
+    record_event(request, BEGAN)
+    return True
+
+
+def _has_old_number(request: HttpRequest) -> bool:
+    """Return whether the user has logged in by other means than a number that is too new."""
+    added_at = getattr(request, "flashcall_proof", None)
+    return added_at is None or added_at < began_at(request)
 
 
 def hold_user(request: HttpRequest, user: Any) -> None:
@@ -155,18 +192,22 @@ def password_page(request: HttpRequest) -> str:
 
 
 def keep_message(request: HttpRequest, text: str, *, page: str) -> None:
-    """Keep ``text`` for the next view of ``page``, so that a reload does not post again."""
-    request.session[MESSAGE_KEY] = {"page": page, "text": text}
+    """Keep ``text`` for the next views of ``page``, so that a reload does not post again."""
+    request.session[MESSAGE_KEY] = {"page": page, "text": text, "at": timestamp()}
 
 
-def pop_message(request: HttpRequest, *, page: str) -> str:
-    """Return the message kept for ``page`` and forget it; empty if there is none."""
+def message_on(request: HttpRequest, *, page: str) -> str:
+    """Return the message that was kept for ``page`` recently; empty if there is none."""
     stored = _stored(request, MESSAGE_KEY)
-    if stored.get("page") != page:
-        return ""
-    request.session.pop(MESSAGE_KEY)
-    text = stored.get("text")
-    return text if _is_text(text) else ""
+    text, kept_at = stored.get("text"), stored.get("at")
+    # Not forgotten here: a browser may load a page in advance, and show it later.
+    is_old = not is_timestamp(kept_at) or timestamp() - kept_at >= MESSAGE_FOR.total_seconds()
+    return text if not is_old and stored.get("page") == page and _is_text(text) else ""
+
+
+def forget_message(request: HttpRequest) -> None:
+    """Forget the message, since the visitor has done something else."""
+    request.session.pop(MESSAGE_KEY, None)
 
 
 def _stored(request: HttpRequest, name: str) -> dict[str, Any]:

@@ -89,4 +89,6 @@ FLASHCALL = {
         "api_key": "simulator-key",
         "url": "http://127.0.0.1:8001/api/voice-password/send/",
     },
+    # Users choose: a number alone logs in, or a password with a call as the second step.
+    "PHONE_LOGIN": True,
 }

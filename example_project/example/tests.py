@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.test import TestCase
+from django.urls import URLPattern, reverse
 from django.utils import timezone
 
-from django_flashcall.models import Phone
+from django_flashcall.models import Phone, Verification
 from django_flashcall.testing import PhoneTestMixin
+
+from .urls import urlpatterns
 
 NUMBER, OTHER = "+7 999 123-45-67", "+7 999 765-43-21"
 OWN = "+79991234567"
@@ -108,3 +114,30 @@ class UserTest(PhoneTestMixin, TestCase):
 
         self.assertEqual(page["Location"], "/phone/second-step/?next=%2Faccount%2F")
         self.assertNotIn("_auth_user_id", self.client.session)
+
+
+class SafeMethodTest(PhoneTestMixin, TestCase):
+    """A browser that loads pages in advance."""
+
+    def test_changes_nothing_on_any_page_of_the_site(self) -> None:
+        """GET, HEAD and OPTIONS place no call, write no row, and end no session."""
+        self.log_in_by_phone(NUMBER)
+        self.client.post("/own-change/", {"number": OTHER})
+        key = Verification.objects.latest("pk").key
+        for page in urlpatterns:
+            if isinstance(page, URLPattern):
+                arguments = {"key": key} if "key" in page.pattern.converters else {}
+                self.look_at(reverse(str(page.name), kwargs=arguments))
+
+    def look_at(self, url: str) -> None:
+        """Send each safe method, with what the buttons would send in the query."""
+        before = self.everything()
+        for method in (self.client.get, self.client.head, self.client.options):
+            with self.subTest(url=url, method=method.__name__):
+                method(url, query_params={"number": OTHER, "code": "1234", "cancel": "1"})
+                self.assertEqual(self.everything(), before)
+
+    def everything(self) -> list[Any]:
+        """Return all rows, all calls and the session's cookie."""
+        rows = [list(model._default_manager.order_by("pk").values()) for model in apps.get_models()]
+        return [*rows, list(self.outbox), self.client.cookies["sessionid"].value]

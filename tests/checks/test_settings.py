@@ -13,7 +13,12 @@ from django.core.checks.registry import registry
 
 from django_flashcall.checks.databases import check_isolation
 from django_flashcall.checks.deploy import check_deploy
-from django_flashcall.checks.settings import check_backend, check_settings, odds_in_a_year
+from django_flashcall.checks.settings import (
+    check_backend,
+    check_phone_login,
+    check_settings,
+    odds_in_a_year,
+)
 from django_flashcall.conf import get_settings
 from django_flashcall.providers.base import BaseProvider
 from tests.checks.messages import ids
@@ -37,7 +42,8 @@ class TestUserPhoneField:
 
 class TestRegistration:
     def test_the_plain_checks_pass_as_installed(self) -> None:
-        assert {check_settings, check_backend, check_isolation} <= set(registry.get_checks())
+        registered = set(registry.get_checks())
+        assert {check_settings, check_backend, check_phone_login, check_isolation} <= registered
         assert run_checks() == []
 
     def test_what_matters_in_production_is_asked_only_with_deploy(self) -> None:
@@ -97,6 +103,7 @@ class TestSettings:
             ("NUMBER_TYPES", [["mobile", "fixed_line", "voip"]]),
             ("DENIED_PREFIXES", [[], (), ["+7"]]),
             ("RATES", [{}, {"start": ["1/s", "10/m", "10/5h"]}, {"check": ("60/d",)}]),
+            ("PHONE_LOGIN", [None, True, False]),
             ("SIGN_UP", [True, False]),
             ("ALLOW_STAFF", [True, False]),
         ],
@@ -116,6 +123,7 @@ class TestSettings:
             ("CONCURRENT_CALLS", [0, -1, "4", None, True], "a positive number"),
             ("MAX_DORMANCY", [180, timedelta(0)], "None or a timedelta"),
             ("KEEP", [90, None, timedelta(days=30)], "a timedelta of at least 31 days"),
+            ("PHONE_LOGIN", ["off", 1, 0], "None, True or False"),
             ("USER_PHONES_PROVEN", [None, "yes"], "True or False"),
             ("USER_PHONE_FIELD", [None, 1], "the name of a field"),
             ("CODE_LENGTH", [3, 9, "4", None, True, 4.0], "a number from 4 to 8"),
@@ -251,6 +259,67 @@ class TestBackend:
 
         assert ids([message]) == ["W001"]
         assert PHONE_BACKEND in str(message.hint)
+
+    def test_may_be_missing_where_no_number_alone_logs_in(
+        self, settings: Any, flashcall: Any
+    ) -> None:
+        settings.AUTHENTICATION_BACKENDS = [MODEL_BACKEND]
+        flashcall(PHONE_LOGIN=False)
+
+        assert check_backend() == []
+
+
+class TestPhoneLogin:
+    @pytest.mark.parametrize(
+        ("urls", "phone_login", "expected"),
+        [
+            ("tests.urls", None, ["W012"]),
+            ("tests.urls", True, []),
+            ("tests.urls", False, []),
+            ("tests.test_urls", None, []),
+        ],
+    )
+    def test_w012_asks_a_site_with_a_second_step_to_decide(
+        self,
+        settings: Any,
+        flashcall: Any,
+        urls: str,
+        phone_login: bool | None,
+        expected: list[str],
+    ) -> None:
+        settings.ROOT_URLCONF, settings.LOGIN_URL = urls, "/password/"
+        flashcall(PHONE_LOGIN=phone_login)
+
+        assert ids(check_phone_login()) == expected
+
+    @pytest.mark.parametrize(
+        ("login_url", "expected"),
+        [
+            ("django_flashcall:login", ["W013"]),
+            ("/phone/login/", ["W013"]),
+            ("/password/", []),
+            ("no-such-name", []),
+        ],
+    )
+    def test_w013_looks_for_a_login_page_that_is_off(
+        self, settings: Any, flashcall: Any, login_url: str, expected: list[str]
+    ) -> None:
+        settings.LOGIN_URL = login_url
+        assert check_phone_login() == []
+        flashcall(PHONE_LOGIN=False)
+
+        assert ids(check_phone_login()) == expected
+
+    def test_is_left_to_the_other_checks_if_a_key_is_misspelt(self, flashcall: Any) -> None:
+        flashcall(PHONE_LOGON=None)
+
+        assert check_phone_login() == []
+
+    def test_a_site_without_urls_has_no_second_step(self, settings: Any, flashcall: Any) -> None:
+        settings.ROOT_URLCONF = None
+        flashcall(PHONE_LOGIN=None)
+
+        assert check_phone_login() == []
 
 
 class TestOdds:

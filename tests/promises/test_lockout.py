@@ -160,7 +160,7 @@ class TestTrustedBrowsers:
             phones.distrust(now=now)
         elif how == "taken over":
             phones.update(verified_at=None)
-            phones.claim_for(user=UserFactory(), now=now, dormant_since=None)
+            phones.claim_for(user=UserFactory(), now=now, dormant_since=None, added_at=None)
         else:
             owner.cookies[devices.DEVICE_COOKIE] = owner.cookies[devices.DEVICE_COOKIE].value[:-1]
         bomb(clock)
@@ -170,7 +170,9 @@ class TestTrustedBrowsers:
         self, owner: Client, outbox: Outbox, clock: Clock
     ) -> None:
         phones = Phone.objects.filter(number=NUMBER)
-        phones.claim_for(user=phones.get().user, now=phones.get().created_at, dormant_since=None)
+        phones.claim_for(
+            user=phones.get().user, now=phones.get().created_at, dormant_since=None, added_at=None
+        )
         bomb(clock)
         assert log_in(owner, outbox)
 
