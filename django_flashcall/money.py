@@ -12,12 +12,13 @@ from typing import Any, TypeVar
 
 from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
-from django.db.models import F, Model, Q, QuerySet
+from django.db.models import F, Model, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from .choices import Channel
 from .clock import DAY, day_of
+from .databases import WrittenQuerySet
 
 M = TypeVar("M", bound=Model)
 
@@ -39,7 +40,7 @@ def to_units(amount: Decimal) -> int:
     return int(amount.quantize(UNIT, rounding="ROUND_CEILING") / UNIT)
 
 
-class PriceQuerySet(QuerySet[M]):
+class PriceQuerySet(WrittenQuerySet[M]):
     """Rows of the price list."""
 
     def matching(self, prefixes: Iterable[str], *, channel: str, now: datetime) -> PriceQuerySet[M]:
@@ -49,7 +50,7 @@ class PriceQuerySet(QuerySet[M]):
         ).order_by("valid_from", "pk")
 
 
-class UsageQuerySet(QuerySet[M]):
+class UsageQuerySet(WrittenQuerySet[M]):
     """What shared limits have used."""
 
     def add(self, *, attempts: int, units: int) -> bool:
@@ -114,6 +115,7 @@ class Price(models.Model):
     objects = PriceQuerySet.as_manager()
 
     class Meta:
+        base_manager_name = "objects"  # so that refreshes are read where they are written
         verbose_name = _("price")
         verbose_name_plural = _("prices")
         ordering = ["prefix", "channel", "-valid_from"]
@@ -151,6 +153,7 @@ class Usage(models.Model):
     objects = UsageQuerySet.as_manager()
 
     class Meta:
+        base_manager_name = "objects"  # so that refreshes are read where they are written
         verbose_name = _("usage")
         verbose_name_plural = _("usage")
         ordering = ["-since", "scope"]

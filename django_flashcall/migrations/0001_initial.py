@@ -82,6 +82,7 @@ class Migration(migrations.Migration):
                 "verbose_name": "phone number",
                 "verbose_name_plural": "phone numbers",
                 "permissions": [("view_full_number", "Can view phone numbers in full")],
+                "base_manager_name": "objects",
             },
         ),
         migrations.CreateModel(
@@ -160,6 +161,7 @@ class Migration(migrations.Migration):
                 "verbose_name": "price",
                 "verbose_name_plural": "prices",
                 "ordering": ["prefix", "channel", "-valid_from"],
+                "base_manager_name": "objects",
                 "constraints": [
                     models.UniqueConstraint(
                         fields=("channel", "prefix", "valid_from"), name="flashcall_price_unique"
@@ -191,6 +193,7 @@ class Migration(migrations.Migration):
                 "verbose_name": "usage",
                 "verbose_name_plural": "usage",
                 "ordering": ["-since", "scope"],
+                "base_manager_name": "objects",
                 "constraints": [
                     models.UniqueConstraint(
                         fields=("scope", "since"), name="flashcall_usage_unique"
@@ -294,6 +297,7 @@ class Migration(migrations.Migration):
                 "verbose_name": "verification",
                 "verbose_name_plural": "verifications",
                 "ordering": ["-pk"],
+                "base_manager_name": "objects",
             },
         ),
         migrations.CreateModel(
@@ -387,6 +391,7 @@ class Migration(migrations.Migration):
                 "verbose_name": "verification attempt",
                 "verbose_name_plural": "verification attempts",
                 "ordering": ["pk"],
+                "base_manager_name": "objects",
             },
         ),
         migrations.AddConstraint(

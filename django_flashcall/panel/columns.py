@@ -7,6 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
+from django.db import router
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils.formats import date_format, number_format
@@ -34,7 +36,27 @@ class ReadOnly:
         return False
 
 
-class NumberColumn(admin.ModelAdmin):
+class RoutedList(ChangeList):
+    """A list that the router may read from a replica. Actions read what is written."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        """Read the rows of the page."""
+        alias, written = router.db_for_read(self.model), self.root_queryset
+        self.queryset = self.queryset.using(alias)
+        self.root_queryset = written.using(alias)
+        super().get_results(request)
+        self.root_queryset = written  # Django's actions begin with it
+
+
+class RoutedListMixin:
+    """Shows the rows of an admin page as a ``RoutedList``."""
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        """Return the class of the list."""
+        return RoutedList
+
+
+class NumberColumn(RoutedListMixin, admin.ModelAdmin):
     """Shows numbers masked, or in full to users with the permission; searches in any format."""
 
     columns: list[str]

@@ -19,7 +19,7 @@ from django.utils.translation import ngettext
 from ..clock import day_of
 from ..models import Price, Usage
 from ..operations.pricelist import PriceListError, read_prices, save_prices, write_prices
-from .columns import ReadOnly, in_currency
+from .columns import ReadOnly, RoutedListMixin, in_currency
 
 
 class PriceListForm(forms.Form):
@@ -38,7 +38,7 @@ class PriceListForm(forms.Form):
             raise forms.ValidationError(error.problems) from error
 
 
-class PriceAdmin(admin.ModelAdmin):
+class PriceAdmin(RoutedListMixin, admin.ModelAdmin):
     """The price list, with import and export."""
 
     list_display = [
@@ -116,7 +116,7 @@ class PriceAdmin(admin.ModelAdmin):
         return price.get_channel_display() if price.channel else str(_("every channel"))
 
 
-class UsageAdmin(ReadOnly, admin.ModelAdmin):
+class UsageAdmin(ReadOnly, RoutedListMixin, admin.ModelAdmin):
     """Attempts and spending of each day."""
 
     list_display = ["day", "attempts", "spent_in_currency"]

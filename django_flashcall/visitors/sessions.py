@@ -19,6 +19,7 @@ from django.utils.crypto import constant_time_compare
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from ..conf import get_backend_paths
+from ..databases import written_user
 
 VERIFICATIONS_KEY = "flashcall"
 EVENTS_KEY = "flashcall_events"
@@ -133,12 +134,23 @@ def held_user(request: HttpRequest) -> Any:
         return None
     if held["backend"] not in get_backend_paths():
         return None
-    user: Any = load_backend(held["backend"]).get_user(held["user"])
+    user = _find_user(held["user"], backend=load_backend(held["backend"]))
     # SECURITY: after a change of the password, the old one must not count.
     if user is None or not constant_time_compare(held["hash"], user.get_session_auth_hash()):
         return None
     user.backend = held["backend"]
     return user
+
+
+def _find_user(key: str, *, backend: Any) -> Any:
+    """Return the user of this key whom ``backend`` accepts, as they are where they are written."""
+    found = backend.get_user(key)
+    user = found and written_user(found)
+    if user is found:
+        return user
+    # SECURITY: the backend judged the user in a replica, where they may still be active.
+    may_log_in = getattr(backend, "user_can_authenticate", bool)
+    return user if may_log_in(user) else None
 
 
 def password_page(request: HttpRequest) -> str:
