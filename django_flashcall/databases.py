@@ -1,11 +1,12 @@
-"""Several databases: decisions are read where they are written."""
+"""Several databases: decisions are read where they are written, and views have no transaction."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from django.contrib.auth import get_user_model
-from django.db import router
+from django.db import connections, router, transaction
 from django.db.models import Manager, Model, QuerySet
 
 M = TypeVar("M", bound=Model)
@@ -38,3 +39,14 @@ def written_user(user: Any) -> Any:
     """
     is_behind = user._state.db != router.db_for_write(get_user_model())
     return written_users().filter(pk=user.pk).first() if is_behind else user
+
+
+def non_atomic(view: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorate a view so that ``ATOMIC_REQUESTS`` of no database applies to it.
+
+    ``django.db.transaction.non_atomic_requests`` is for one database.
+    """
+    # SECURITY: a later error must not undo a counted check or a billed call.
+    for alias in connections:
+        view = transaction.non_atomic_requests(using=alias)(view)
+    return view

@@ -25,9 +25,9 @@ MAX_REPEATS = 3
 
 OPEN_TRANSACTION = (
     "django_flashcall writes its record in its own transactions, so that a later error in the "
-    "calling code cannot undo a counted check or a billed call. Call it outside of "
-    "transaction.atomic(). With ATOMIC_REQUESTS, decorate the view with "
-    "django.db.transaction.non_atomic_requests, or make "
+    "calling code cannot undo a counted check or a billed call. A transaction is open on the "
+    "database {alias!r}. Call it outside of transaction.atomic(). With ATOMIC_REQUESTS, decorate "
+    "the view with django.db.transaction.non_atomic_requests(using={alias!r}), or make "
     "django_flashcall.decorators.NonAtomicMixin its first base class."
 )
 
@@ -66,11 +66,12 @@ def refuse_open_transaction(model: type[Model]) -> None:
     This is the rule of ``atomic(durable=True)``, applied without beginning a transaction. It also
     refuses a connection without autocommit.
     """
-    connection = connections[router.db_for_write(model)]
+    alias = router.db_for_write(model)
+    connection = connections[alias]
     blocks = connection.atomic_blocks
     is_own = getattr(blocks[-1], "_from_testcase", False) if blocks else connection.get_autocommit()
     if not is_own:
-        raise TransactionOpen(OPEN_TRANSACTION)
+        raise TransactionOpen(OPEN_TRANSACTION.format(alias=alias))
 
 
 def repeat_on_deadlock(work: Callable[[], T]) -> T:

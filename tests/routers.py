@@ -42,6 +42,16 @@ class StrictRouter(ReplicaRouter):
         return BROKEN if super().db_for_read(model) == REPLICA else WRITTEN
 
 
+class MainRouter:
+    """Reads and writes everything in the database ``main``."""
+
+    def db_for_read(self, model: Any, **hints: Any) -> str:
+        """Return it."""
+        return "main"
+
+    db_for_write = db_for_read
+
+
 @contextmanager
 def reading_written() -> Iterator[None]:
     """Read everything where it is written."""

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any, TextIO
 
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import router, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -80,10 +80,10 @@ def read_prices(file: TextIO) -> list[Price]:
     return prices
 
 
-@transaction.atomic
 def save_prices(prices: Iterable[Price]) -> list[Price]:
     """Save all ``prices``, replacing rows of the same prefix, channel and time."""
-    return [_save(price) for price in prices]
+    with transaction.atomic(using=router.db_for_write(Price)):
+        return [_save(price) for price in prices]
 
 
 def _save(price: Price) -> Price:
