@@ -64,6 +64,12 @@ MUTATED = {
 }
 #: Modules of tests that share the beginning of their names.
 SPLIT = {"services": "test_services_", "views": "test_views_"}
+#: The tests of what is read to decide. They also run beside a replica that never changes.
+REPLICATED = (
+    "services views test_forms test_account_forms test_account_views test_account_views_proofs"
+    " test_accounts test_backends test_backends_sign_up test_querysets calls limits visitors"
+    " operations/test_adoption operations/test_purging promises/test_lockout promises/test_replicas"
+)
 #: The mutants that no test can detect, and why: one line each, with the module first.
 SURVIVORS = ROOT / "tests" / "survivors.txt"
 
@@ -71,7 +77,7 @@ SURVIVORS = ROOT / "tests" / "survivors.txt"
 @nox.session
 @nox.parametrize("python,django", PAIRS)
 def tests(session: nox.Session, django: str) -> None:
-    """Run the suite on SQLite, with coverage on the oldest pair and strict on the newest."""
+    """Run the suite on SQLite: with coverage, beside a replica, or with warnings as errors."""
     if django == MEASURED:
         run_suite(
             session, "coverage", "run", "-m", "pytest", "-n0", django=django, group="coverage"
@@ -83,6 +89,8 @@ def tests(session: nox.Session, django: str) -> None:
         run_suite(session, *strictly, django=django)
     else:
         run_suite(session, "pytest", django=django)
+        session.env["FLASHCALL_TEST_REPLICA"] = "1"
+        run_suite(session, "pytest", *tests_of(REPLICATED), django=django, label="replica")
 
 
 @nox.session(python="3.12", tags=DATABASES)
@@ -121,7 +129,7 @@ def mutation(session: nox.Session, module: str) -> None:
     with TemporaryDirectory() as scratch:
         # A copy, since the module is changed in place.
         copy = shutil.copytree(ROOT, f"{scratch}/copy", ignore=shutil.ignore_patterns(".*"))
-        tests = " ".join(tests_of(module))
+        tests = " ".join(tests_of(MUTATED[module]))
         settings = MUTATION.format(module=module, tests=tests, slips=LIKELY_MISTAKES)
         Path(scratch, "mutation.toml").write_text(settings)
         with session.chdir(copy):
@@ -255,10 +263,10 @@ def run_races(session: nox.Session, *, database: str, rounds: int, threads: int)
     run_suite(session, *racing, django="6.0", database=database, group="races", label="races")
 
 
-def tests_of(module: str) -> list[str]:
-    """Return the test modules that should notice what breaks in ``module``."""
+def tests_of(names: str) -> list[str]:
+    """Return the paths of test modules and folders, which ``names`` names without ``tests/``."""
     found: list[str] = []
-    for name in MUTATED[module].split():
+    for name in names.split():
         pattern = f"{SPLIT[name]}*.py" if name in SPLIT else name
         paths = [ROOT / "tests" / name] if (ROOT / "tests" / name).is_dir() else []
         paths = paths or sorted((ROOT / "tests").glob(pattern if "*" in pattern else f"{name}.py"))

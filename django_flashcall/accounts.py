@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
-from django.db import IntegrityError
-from django.db.models import F, QuerySet
+from django.db import IntegrityError, router
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
@@ -21,6 +21,7 @@ from django.views.decorators.debug import sensitive_variables
 from . import signals
 from .choices import Purpose
 from .conf import get_settings
+from .databases import written_users
 from .exceptions import NumberTaken, NumberTooNew, VerificationEnded
 from .models import Phone, Verification
 from .phone import spellings
@@ -113,8 +114,7 @@ def _refuse_taken(work: Callable[[], T]) -> T:
 def _confirm(verification: Verification, *, user: AbstractBaseUser) -> Phone:
     _consume(verification, user=user, purpose=Purpose.CONFIRM)
     phone = _claim(verification, user=user)
-    if not _number_in_field(user):
-        _write_field(phone, user=user)
+    _fill_field(phone, user=user)
     return phone
 
 
@@ -123,7 +123,7 @@ def _change(verification: Verification, *, user: AbstractBaseUser) -> tuple[Phon
     _consume(verification, user=user, purpose=Purpose.CHANGE)
     # Parallel changes wait here. Otherwise each would keep the number of the other, which it does
     # not see yet.
-    get_user_model()._default_manager.select_for_update().get(pk=user.pk)
+    written_users().select_for_update().get(pk=user.pk)
     phone = _claim(verification, user=user)
     others = Phone.objects.filter(user=user.pk).exclude(pk=phone.pk)
     released = list(others)
@@ -201,14 +201,23 @@ def _number_in_field(user: AbstractBaseUser) -> str:
 def _write_field(phone: Phone, *, user: AbstractBaseUser) -> None:
     field = get_settings().USER_PHONE_FIELD
     if field:
-        get_user_model()._default_manager.filter(pk=user.pk).update(**{field: phone.number})
+        written_users().filter(pk=user.pk).update(**{field: phone.number})
+
+
+def _fill_field(phone: Phone, *, user: AbstractBaseUser) -> None:
+    """Write the number into ``USER_PHONE_FIELD`` if it is empty."""
+    field = get_settings().USER_PHONE_FIELD
+    if field:
+        # Decided by the database, since ``user`` may come from a replica that is behind.
+        empty = Q(**{f"{field}__isnull": True}) | Q(**{field: ""})
+        written_users().filter(empty, pk=user.pk).update(**{field: phone.number})
 
 
 def _refresh(user: AbstractBaseUser) -> None:
     """Reload the field of the caller's ``user``, which may be saved afterwards."""
     field = get_settings().USER_PHONE_FIELD
     if field:
-        user.refresh_from_db(fields=[field])
+        user.refresh_from_db(using=router.db_for_write(get_user_model()), fields=[field])
 
 
 def users_with(number: str) -> QuerySet[Any]:
@@ -216,7 +225,7 @@ def users_with(number: str) -> QuerySet[Any]:
 
     The query uses the index of the field. ``flashcall_adopt`` handles all other formats.
     """
-    users, field = get_user_model()._default_manager.all(), get_settings().USER_PHONE_FIELD
+    users, field = written_users().all(), get_settings().USER_PHONE_FIELD
     return users.filter(**{f"{field}__in": spellings(number)}) if field else users.none()
 
 

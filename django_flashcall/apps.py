@@ -7,7 +7,7 @@ from django.contrib.auth.signals import user_logged_in
 from django.core import checks
 from django.utils.translation import gettext_lazy as _
 
-from .checks.databases import check_isolation
+from .checks.databases import check_isolation, check_replicas
 from .checks.deploy import check_deploy
 from .checks.settings import check_backend, check_phone_login, check_settings
 from .visitors.sessions import record_login
@@ -28,4 +28,5 @@ class FlashCallConfig(AppConfig):
         checks.register(check_backend)
         checks.register(check_phone_login)
         checks.register(check_isolation)
+        checks.register(check_replicas)
         checks.register(check_deploy, checks.Tags.security, deploy=True)

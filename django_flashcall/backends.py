@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime
+from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.contrib.auth import get_user_model
@@ -20,6 +21,7 @@ from django.views.decorators.debug import sensitive_variables
 from .accounts import is_dormant, users_with
 from .choices import Purpose
 from .conf import get_settings
+from .databases import written_users
 from .exceptions import LoginRefused
 from .models import Phone, Verification
 from .phone import mask
@@ -75,6 +77,18 @@ class PhoneBackend(ModelBackend):
         """See ``authenticate()``."""
         # SECURITY: the method of ModelBackend would accept a password.
         return await sync_to_async(self.authenticate)(request, verification)
+
+    def get_user(self, user_id: Any) -> Any:
+        """Return the user of a session, from the database that the router writes to.
+
+        A replica may not have a new user yet, and a deactivated user may still be active there.
+        """
+        user = written_users().filter(pk=user_id).first()
+        return user if user and self.user_can_authenticate(user) else None
+
+    async def aget_user(self, user_id: Any) -> Any:
+        """See ``get_user()``."""
+        return await sync_to_async(self.get_user)(user_id)
 
     def may_log_in(self, user: AbstractBaseUser) -> bool:
         """Return whether ``user`` may log in by phone alone."""

@@ -10,7 +10,6 @@ from typing import Any
 from asgiref.sync import iscoroutinefunction, sync_to_async
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import redirect_to_login
-from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
@@ -21,6 +20,7 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 
 from .choices import Purpose
 from .conf import get_settings
+from .databases import non_atomic
 from .visitors import sessions
 
 View = Callable[..., Any]  # returns a response, or a coroutine if the view is async
@@ -62,7 +62,7 @@ class PhoneRequiredMixin:
 
 
 class NonAtomicMixin:
-    """Excludes a class-based view with our forms from ``ATOMIC_REQUESTS``.
+    """Excludes a class-based view with our forms from ``ATOMIC_REQUESTS`` of every database.
 
     Unlike a decorated ``dispatch()``, it still works if ``dispatch()`` is overridden.
     """
@@ -70,8 +70,7 @@ class NonAtomicMixin:
     @classmethod
     def as_view(cls, **initkwargs: Any) -> View:
         """Return the view function, without a transaction for the request."""
-        # SECURITY: a later error must not undo a counted check or a billed call.
-        return transaction.non_atomic_requests(super().as_view(**initkwargs))  # type: ignore[misc, no-any-return]
+        return non_atomic(super().as_view(**initkwargs))  # type: ignore[misc]
 
 
 class PrivateResponse(TemplateResponse):

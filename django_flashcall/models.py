@@ -64,6 +64,7 @@ class Phone(models.Model):
     objects = querysets.PhoneQuerySet.as_manager()
 
     class Meta:
+        base_manager_name = "objects"  # so that relations are read where they are written
         verbose_name = _("phone number")
         verbose_name_plural = _("phone numbers")
         permissions = [("view_full_number", _("Can view phone numbers in full"))]
@@ -151,6 +152,7 @@ class Verification(models.Model):
     objects = querysets.VerificationQuerySet.as_manager()
 
     class Meta:
+        base_manager_name = "objects"  # so that relations are read where they are written
         verbose_name = _("verification")
         verbose_name_plural = _("verifications")
         ordering = ["-pk"]
@@ -252,6 +254,7 @@ class VerificationAttempt(models.Model):
     objects = querysets.AttemptQuerySet.as_manager()
 
     class Meta:
+        base_manager_name = "objects"  # so that relations are read where they are written
         verbose_name = _("verification attempt")
         verbose_name_plural = _("verification attempts")
         ordering = ["pk"]

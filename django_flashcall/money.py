@@ -12,13 +12,14 @@ from typing import Any, TypeVar
 
 from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
-from django.db.models import F, Model, Q, QuerySet
+from django.db.models import F, Model, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from .choices import Channel
 from .clock import DAY, day_of
 from .conf import get_settings
+from .databases import WrittenQuerySet
 from .phone import mask_numbers
 
 M = TypeVar("M", bound=Model)
@@ -72,7 +73,7 @@ def countable(price: Decimal, *, listed: Decimal | None) -> Decimal:
     return min(price, max(listed, round_up(limit)))
 
 
-class PriceQuerySet(QuerySet[M]):
+class PriceQuerySet(WrittenQuerySet[M]):
     """Rows of the price list."""
 
     def matching(self, prefixes: Iterable[str], *, channel: str, now: datetime) -> PriceQuerySet[M]:
@@ -82,7 +83,7 @@ class PriceQuerySet(QuerySet[M]):
         ).order_by("valid_from", "pk")
 
 
-class UsageQuerySet(QuerySet[M]):
+class UsageQuerySet(WrittenQuerySet[M]):
     """What shared limits have used."""
 
     def add(self, *, attempts: int, units: int, uncounted_units: int = 0) -> bool:
@@ -152,6 +153,7 @@ class Price(models.Model):
     objects = PriceQuerySet.as_manager()
 
     class Meta:
+        base_manager_name = "objects"  # so that refreshes are read where they are written
         verbose_name = _("price")
         verbose_name_plural = _("prices")
         ordering = ["prefix", "channel", "-valid_from"]
@@ -195,6 +197,7 @@ class Usage(models.Model):
     objects = UsageQuerySet.as_manager()
 
     class Meta:
+        base_manager_name = "objects"  # so that refreshes are read where they are written
         verbose_name = _("usage")
         verbose_name_plural = _("usage")
         ordering = ["-since", "scope"]

@@ -30,6 +30,7 @@ from django.db.models import (
 )
 
 from .choices import AttemptStatus, Channel, ErrorCode, VerificationStatus
+from .databases import WrittenQuerySet
 
 M = TypeVar("M", bound=Model)
 
@@ -43,7 +44,7 @@ MIN_KEEP = timedelta(days=31)
 APPROVAL_LIFETIME = timedelta(minutes=5)
 
 
-class PhoneQuerySet(QuerySet[M]):
+class PhoneQuerySet(WrittenQuerySet[M]):
     """Known numbers."""
 
     def claim_call(self, *, now: datetime, cooldown: timedelta) -> bool:
@@ -165,7 +166,7 @@ def _owned(user: Any, *, now: datetime) -> dict[str, Any]:
     return {"trusted_since": trusted, "user": user, "verified_at": now, "released_at": None}
 
 
-class VerificationQuerySet(QuerySet[M]):
+class VerificationQuerySet(WrittenQuerySet[M]):
     """Verifications."""
 
     def open(self, *, now: datetime) -> VerificationQuerySet[M]:
@@ -248,7 +249,7 @@ def _failed(*, now: datetime) -> Case:
     )
 
 
-class AttemptQuerySet(QuerySet[M]):
+class AttemptQuerySet(WrittenQuerySet[M]):
     """Calls and SMS."""
 
     def recent(

@@ -8,6 +8,7 @@ from functools import partial, wraps
 from typing import ParamSpec, TypeVar
 
 from django.db import InterfaceError, OperationalError, connections, router, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Model
 
 from .exceptions import TransactionOpen
@@ -24,9 +25,9 @@ MAX_REPEATS = 3
 
 OPEN_TRANSACTION = (
     "django_flashcall writes its record in its own transactions, so that a later error in the "
-    "calling code cannot undo a counted check or a billed call. Call it outside of "
-    "transaction.atomic(). With ATOMIC_REQUESTS, decorate the view with "
-    "django.db.transaction.non_atomic_requests, or make "
+    "calling code cannot undo a counted check or a billed call. A transaction is open on the "
+    "database {alias!r}. Call it outside of transaction.atomic(). With ATOMIC_REQUESTS, decorate "
+    "the view with django.db.transaction.non_atomic_requests(using={alias!r}), or make "
     "django_flashcall.decorators.NonAtomicMixin its first base class."
 )
 
@@ -65,11 +66,12 @@ def refuse_open_transaction(model: type[Model]) -> None:
     This is the rule of ``atomic(durable=True)``, applied without beginning a transaction. It also
     refuses a connection without autocommit.
     """
-    connection = connections[router.db_for_write(model)]
+    alias = router.db_for_write(model)
+    connection = connections[alias]
     blocks = connection.atomic_blocks
     is_own = getattr(blocks[-1], "_from_testcase", False) if blocks else connection.get_autocommit()
     if not is_own:
-        raise TransactionOpen(OPEN_TRANSACTION)
+        raise TransactionOpen(OPEN_TRANSACTION.format(alias=alias))
 
 
 def repeat_on_deadlock(work: Callable[[], T]) -> T:
@@ -87,20 +89,30 @@ def repeat_on_deadlock(work: Callable[[], T]) -> T:
 
 
 def outlive_connection(work: Callable[[], T], *, model: type[Model]) -> T:
-    """Run ``work``, and run it again on a new connection if the old one is dead.
+    """Run ``work``, and run it again on another connection if the first one is dead.
 
-    Running it twice must have the same effect, since a connection may die after the commit.
+    After a restart of the server, all connections of a pool are dead, so ``work`` runs again once
+    for each of them. Running it again must have the same effect, since a connection may die after
+    the commit.
     """
     connection = connections[router.db_for_write(model)]
-    old = connection.connection
-    try:
-        return work()
-    except (InterfaceError, OperationalError):
-        # ``atomic()`` may have closed a dead connection already.
-        if connection.connection is old and connection.is_usable():
-            raise
-        connection.close()
-        return work()
+    for _ in range(_max_dead(connection)):
+        connection.ensure_connection()
+        current = connection.connection
+        try:
+            return work()
+        except (InterfaceError, OperationalError):
+            # ``atomic()`` may have closed a dead connection already.
+            if connection.connection is current and connection.is_usable():
+                raise
+            connection.close()
+    return work()
+
+
+def _max_dead(connection: BaseDatabaseWrapper) -> int:
+    """Return how many connections in a row may be dead: all of the pool, or one without a pool."""
+    pool = getattr(connection, "pool", None)  # only on PostgreSQL
+    return pool.max_size if pool else 1
 
 
 def error_number(error: OperationalError) -> int | str | None:

@@ -70,7 +70,8 @@ def dump() -> Iterator[str]:
         return  # as the test left it, nothing can be read
     for model in apps.get_models():
         texts = [field.attname for field in model._meta.concrete_fields if _is_free(field)]
-        rows = model._base_manager.values_list(*texts) if texts else []
+        written = model._base_manager.using(connection.alias)
+        rows = written.values_list(*texts) if texts else []
         for row in rows:
             kept = "\n".join(str(text or "") for text in row)
             is_ours = model._meta.app_label == "django_flashcall"

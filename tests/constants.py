@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import time_machine
+from django.conf import settings
 
 from django_flashcall.providers.locmem import Delivery
 from django_flashcall.visitors.visitor import Visitor
@@ -34,7 +35,7 @@ LOST = "/phone/login/?lost"
 CONFIRM, CHANGE, AGAIN = "/phone/confirm/", "/phone/change/", "/phone/again/"
 ADMIN = "/admin/django_flashcall"
 
-MODEL_BACKEND = "django.contrib.auth.backends.ModelBackend"
+MODEL_BACKEND = settings.AUTHENTICATION_BACKENDS[-1]
 PHONE_BACKEND = "django_flashcall.backends.PhoneBackend"
 LOCMEM = "django_flashcall.providers.locmem.LocMemProvider"
 MOBILGROUP = "django_flashcall.providers.mobilgroup.MobilgroupProvider"

@@ -110,3 +110,10 @@ DATABASES = {
         os.environ.get("FLASHCALL_TEST_DATABASE", "sqlite")
     ]
 }
+
+# Some sites read from a replica. This one is empty, and never changes.
+if os.environ.get("FLASHCALL_TEST_REPLICA"):
+    frozen = str(Path(tempfile.gettempdir()) / f"flashcall-tests-{os.getpid()}-replica.sqlite3")
+    DATABASES["replica"] = {**SQLITE, "TEST": {"NAME": frozen}}
+    DATABASE_ROUTERS = ["tests.routers.ReplicaRouter"]
+    AUTHENTICATION_BACKENDS[-1] = "tests.routers.WrittenModelBackend"

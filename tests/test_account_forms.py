@@ -25,7 +25,7 @@ from django_flashcall.account_forms import (
 from django_flashcall.forms import CodeForm, StartForm
 from django_flashcall.models import Phone
 from django_flashcall.visitors import sessions
-from tests.constants import DISTANT, NUMBER, Outbox
+from tests.constants import DISTANT, MODEL_BACKEND, NUMBER, Outbox
 from tests.factories import PhoneFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
@@ -60,7 +60,7 @@ def request_for(start: type[StartForm], user: Any) -> HttpRequest:
     if start is not SecondStepForm:
         return request_of(user)
     request = request_of(AnonymousUser())
-    user.backend = "django.contrib.auth.backends.ModelBackend"
+    user.backend = MODEL_BACKEND
     sessions.hold_user(request, user)
     return request
 

@@ -14,7 +14,7 @@ from django_flashcall import signals
 from django_flashcall.models import Phone, Verification
 from django_flashcall.urls import urlpatterns
 from tests.browser import Browser, is_logged_in, prove, prove_own, user_of
-from tests.constants import CHANGE, CONFIRM, NOON, NUMBER, OTHER, Clock, Outbox
+from tests.constants import CHANGE, CONFIRM, MODEL_BACKEND, NOON, NUMBER, OTHER, Clock, Outbox
 from tests.factories import PhoneFactory, UserFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
@@ -308,9 +308,7 @@ class TestChanging:
         PhoneFactory(number=NUMBER, user=user)
         here, there = Browser(), Browser()
         for own_browser in (here, there):
-            own_browser.client.force_login(
-                user, backend="django.contrib.auth.backends.ModelBackend"
-            )
+            own_browser.client.force_login(user, backend=MODEL_BACKEND)
         here.open(CHANGE)
         here.press("Call me", number=OTHER)
         post(here, f"{here.url}strictly/", code=outbox[-1].code)

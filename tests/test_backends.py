@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
-from django.contrib.auth import aauthenticate, authenticate, get_user_model
+from django.contrib.auth import aauthenticate, authenticate
 from django.contrib.auth.hashers import MD5PasswordHasher
 from django.contrib.auth.models import AbstractBaseUser, Permission
 from django.contrib.auth.signals import user_login_failed
@@ -19,6 +19,7 @@ from django.utils import timezone
 
 from django_flashcall.backends import PhoneBackend
 from django_flashcall.choices import Purpose, VerificationStatus
+from django_flashcall.databases import written_users
 from django_flashcall.exceptions import LoginRefused, TransactionOpen
 from django_flashcall.models import Verification
 from tests.constants import MODEL_BACKEND, NUMBER, PHONE_BACKEND
@@ -33,7 +34,7 @@ class SiteBackend(PhoneBackend):
 
     def find_user(self, number: str) -> AbstractBaseUser | None:
         """Find a user by the address that holds the number."""
-        return get_user_model().objects.filter(email=f"{number}@example.com").first()
+        return written_users().filter(email=f"{number}@example.com").first()
 
     def create_user(self, number: str) -> AbstractBaseUser | None:
         """Make a user with an address that holds the number."""
@@ -191,14 +192,14 @@ class TestSignUp:
         verification = approved()
         user = log_in(verification)
         assert log_in(approved(phone=verification.phone)) == user
-        assert get_user_model().objects.count() == 1
+        assert written_users().count() == 1
 
     def test_with_sign_up_off_a_new_number_is_refused(
         self, flashcall: Any, caplog: pytest.LogCaptureFixture
     ) -> None:
         flashcall(SIGN_UP=False)
         assert log_in(approved()) is None
-        assert not get_user_model().objects.exists()
+        assert not written_users().exists()
         assert "login refused: no_user" in caplog.text
 
     def test_a_site_finds_and_makes_users_its_own_way(self, settings: Any) -> None:
@@ -228,7 +229,7 @@ class TestSignUp:
         assert Late().authenticate(None, verification=verification) is None
         assert verification.refusal is not None
         assert verification.refusal.code == "unproven"
-        assert get_user_model().objects.count() == 1
+        assert written_users().count() == 1
 
 
 class TestPasswords:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 
 from django_flashcall.backends import PhoneBackend
+from django_flashcall.databases import written_users
 from django_flashcall.exceptions import TransactionOpen
 from tests.constants import NUMBER
 from tests.factories import PhoneFactory, UserFactory
@@ -48,7 +48,7 @@ class TestCreating:
     def test_no_user_is_created_for_a_number_that_got_one_meanwhile(self) -> None:
         PhoneFactory(number=NUMBER, user=UserFactory())
         assert PhoneBackend().create_user(NUMBER) is None
-        assert get_user_model().objects.count() == 1
+        assert written_users().count() == 1
 
     def test_names_of_new_users_differ(self) -> None:
         names = {PhoneBackend().make_username(NUMBER) for _ in range(100)}

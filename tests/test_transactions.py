@@ -9,6 +9,7 @@ from django_flashcall.exceptions import TransactionOpen
 from django_flashcall.models import Phone
 from django_flashcall.transactions import (
     error_number,
+    outlive_connection,
     own_transaction,
     refuse_open_transaction,
     repeat_on_deadlock,
@@ -42,6 +43,15 @@ def postgresql(sqlstate: str) -> OperationalError:
     error = OperationalError("the text is in the server's language")
     error.__cause__ = PostgresqlError(sqlstate)
     return error
+
+
+def cut_off(work: Unlucky) -> str:
+    """Do ``work`` on a connection that ends if it fails."""
+    try:
+        return work()
+    except OperationalError:
+        connection.close()
+        raise
 
 
 REPEATED = [
@@ -176,6 +186,29 @@ class TestRepeating:
             repeat_on_deadlock(work)
 
         assert caught.value is error
+        assert work.runs == 1
+
+
+@pytest.mark.django_db(transaction=True)
+class TestOutliving:
+    def test_runs_the_work_again_on_another_connection(self) -> None:
+        work = Unlucky(OperationalError(2006, "Server has gone away"), times=1)
+
+        assert outlive_connection(lambda: cut_off(work), model=Phone) == "done"
+        assert work.runs == 2
+
+    def test_without_a_pool_one_connection_is_dead_at_most(self) -> None:
+        work = Unlucky(OperationalError(2006, "Server has gone away"), times=2)
+
+        with pytest.raises(OperationalError, match="gone away"):
+            outlive_connection(lambda: cut_off(work), model=Phone)
+        assert work.runs == 2
+
+    def test_raises_an_error_on_a_live_connection_at_once(self) -> None:
+        work = Unlucky(OperationalError("disk full"), times=1)
+
+        with pytest.raises(OperationalError, match="disk full"):
+            outlive_connection(work, model=Phone)
         assert work.runs == 1
 
 

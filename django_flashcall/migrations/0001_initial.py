@@ -90,6 +90,7 @@ class Migration(migrations.Migration):
                 "verbose_name": "phone number",
                 "verbose_name_plural": "phone numbers",
                 "permissions": [("view_full_number", "Can view phone numbers in full")],
+                "base_manager_name": "objects",
             },
         ),
         migrations.CreateModel(
@@ -168,6 +169,7 @@ class Migration(migrations.Migration):
                 "verbose_name": "price",
                 "verbose_name_plural": "prices",
                 "ordering": ["prefix", "channel", "-valid_from"],
+                "base_manager_name": "objects",
                 "constraints": [
                     models.UniqueConstraint(
                         fields=("channel", "prefix", "valid_from"), name="flashcall_price_unique"
@@ -203,6 +205,7 @@ class Migration(migrations.Migration):
                 "verbose_name": "usage",
                 "verbose_name_plural": "usage",
                 "ordering": ["-since", "scope"],
+                "base_manager_name": "objects",
                 "constraints": [
                     models.UniqueConstraint(
                         fields=("scope", "since"), name="flashcall_usage_unique"
@@ -306,6 +309,7 @@ class Migration(migrations.Migration):
                 "verbose_name": "verification",
                 "verbose_name_plural": "verifications",
                 "ordering": ["-pk"],
+                "base_manager_name": "objects",
             },
         ),
         migrations.CreateModel(
@@ -409,6 +413,7 @@ class Migration(migrations.Migration):
                 "verbose_name": "verification attempt",
                 "verbose_name_plural": "verification attempts",
                 "ordering": ["pk"],
+                "base_manager_name": "objects",
             },
         ),
         migrations.AddConstraint(

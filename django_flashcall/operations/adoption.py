@@ -18,6 +18,7 @@ from django.contrib.auth import get_user_model
 from django.db.models import TextChoices
 
 from ..conf import get_settings
+from ..databases import written_users
 from ..exceptions import NumberRefused
 from ..models import Phone
 from ..phone import parse_number
@@ -85,7 +86,7 @@ def _users() -> Iterator[list[tuple[Any, Any]]]:
 
     A cursor would keep all users in memory on MariaDB, and a snapshot open on PostgreSQL.
     """
-    users = get_user_model()._default_manager.order_by("pk")
+    users = written_users().order_by("pk")
     rows: Any = users.values_list("pk", get_settings().USER_PHONE_FIELD)
     batch = list(rows[:BATCH])
     while batch:
@@ -137,7 +138,7 @@ def _write(users: dict[str, Any]) -> set[str]:
 
     Users who were deleted, and numbers that now have another user, are skipped.
     """
-    kept = get_user_model()._default_manager.filter(pk__in=users.values()).select_for_update()
+    kept = written_users().filter(pk__in=users.values()).select_for_update()
     keys = set(kept.values_list("pk", flat=True))
     wanted = {number: user for number, user in users.items() if user in keys}
     new = [Phone(number=number, user_id=user) for number, user in wanted.items()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from django.db import router
 from django.db.models import Count, Q
 
 from .. import alarms
@@ -44,7 +45,9 @@ def _is_first(*, now: datetime) -> bool:
 
 def _approved(*, since: datetime, until: datetime) -> tuple[int, int]:
     """Return how many verifications began in a range, and how many of them were approved."""
-    begun = Verification.objects.filter(created_at__gt=since, created_at__lte=until)
+    # A report, not a decision: the router may read it from a replica.
+    verifications = Verification.objects.using(router.db_for_read(Verification))
+    begun = verifications.filter(created_at__gt=since, created_at__lte=until)
     approved = Q(status=VerificationStatus.APPROVED)
     counts = begun.filter(is_decoy=False).aggregate(
         all=Count("pk"), approved=Count("pk", filter=approved)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TextIO
 
-from django.db import transaction
+from django.db import router, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -100,10 +100,10 @@ def read_prices(file: TextIO) -> list[Price]:
     return [Price(**row.values | {"valid_from": row.values["valid_from"] or now}) for row in rows]
 
 
-@transaction.atomic
 def save_prices(prices: Iterable[Price]) -> list[Price]:
     """Save all ``prices``, replacing rows of the same prefix, channel and time."""
-    return [_save(price) for price in prices]
+    with transaction.atomic(using=router.db_for_write(Price)):
+        return [_save(price) for price in prices]
 
 
 def _save(price: Price) -> Price:

@@ -10,6 +10,8 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.utils import quote
+from django.contrib.admin.views.main import ChangeList
+from django.db import router
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import NoReverseMatch, reverse
@@ -56,13 +58,29 @@ class Masked:
         return _masked(getattr(self._shown, name))
 
 
-class MaskedHistory(admin.ModelAdmin):
-    """Masks the numbers in the history of an object: also staff may be named by their number."""
+class RoutedList(ChangeList):
+    """A list that the router may read from a replica. Actions read what is written."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        """Read the rows of the page."""
+        alias, written = router.db_for_read(self.model), self.root_queryset
+        self.queryset = self.queryset.using(alias)
+        self.root_queryset = written.using(alias)
+        super().get_results(request)
+        self.root_queryset = written  # Django's actions begin with it
+
+
+class ModelPage(admin.ModelAdmin):
+    """An admin page whose list is a ``RoutedList``, and whose history has masked numbers."""
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        """Return the class of the list."""
+        return RoutedList
 
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: Any = None
     ) -> HttpResponse:
-        """Show who changed the object."""
+        """Show who changed the object. Staff, too, may be named by their number."""
         response: Any = super().history_view(request, object_id, extra_context)
         entries = getattr(response, "context_data", {}).get("action_list")
         if entries is not None and not may_see_numbers(request):
@@ -70,7 +88,7 @@ class MaskedHistory(admin.ModelAdmin):
         return response  # type: ignore[no-any-return]
 
 
-class NumberColumn(MaskedHistory):
+class NumberColumn(ModelPage):
     """Shows numbers masked, or in full to users with the permission; searches in any format."""
 
     columns: list[str]

@@ -6,13 +6,13 @@ from functools import partial
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from ..accounts import release_numbers
+from ..databases import non_atomic
 from ..models import Phone
 from ..transactions import repeat_on_deadlock
 from .columns import NumberColumn, ReadOnly
@@ -46,7 +46,7 @@ class PhoneAdmin(ReadOnly, NumberColumn):
         """Return the user of the number."""
         return self.link_to_user(phone.user)
 
-    @transaction.non_atomic_requests  # a release has its own transactions
+    @non_atomic  # a release has its own transactions
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         """Show the list, or run an action."""
         return super().changelist_view(request, extra_context)

@@ -27,7 +27,7 @@ from ..operations.pricelist import (
     write_prices,
 )
 from ..phone import mask_numbers, read_prefix
-from .columns import MaskedHistory, ReadOnly, in_currency, may_see_numbers, spent_in_currency
+from .columns import ModelPage, ReadOnly, in_currency, may_see_numbers, spent_in_currency
 
 #: What is edited of a price.
 FIELDS = ["channel", "prefix", "amount", "allowed", "valid_from"]
@@ -60,7 +60,7 @@ class PrefixField(forms.CharField):
         return read_prefix(super().to_python(value) or "")
 
 
-class PriceAdmin(MaskedHistory):
+class PriceAdmin(ModelPage):
     """The price list, with import and export.
 
     A prefix may be a whole number, which is masked like any other.
@@ -187,7 +187,7 @@ class PriceAdmin(MaskedHistory):
         return price.get_channel_display() if price.channel else str(_("every channel"))
 
 
-class UsageAdmin(ReadOnly, MaskedHistory):
+class UsageAdmin(ReadOnly, ModelPage):
     """Attempts and spending of each day."""
 
     list_display = ["day", "attempts", "spent_in_currency"]

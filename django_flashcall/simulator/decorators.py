@@ -8,6 +8,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
+from django.db import connections
 from django.db.transaction import non_atomic_requests
 from django.http import HttpRequest, HttpResponseBase, HttpResponseNotFound
 from django.utils.translation import gettext as _
@@ -21,7 +22,7 @@ def only_in_debug(view: View) -> View:
     """Allow a view for every browser and program while ``DEBUG`` is on; otherwise respond with 404.
 
     The view requires no login and no CSRF token, since programs arrange faults as well. It has no
-    transaction, since a slow answer must not keep one open on the site's database.
+    transaction, since a slow answer must not keep one open on a database of the site.
     """
 
     @wraps(view)
@@ -34,4 +35,6 @@ def only_in_debug(view: View) -> View:
             )
         return view(request, *args, **kwargs)
 
-    return never_cache(csrf_exempt(login_not_required(non_atomic_requests(guarded))))
+    for alias in connections:
+        guarded = non_atomic_requests(using=alias)(guarded)
+    return never_cache(csrf_exempt(login_not_required(guarded)))

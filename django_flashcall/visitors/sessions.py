@@ -24,6 +24,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 from ..clock import is_timestamp, timestamp
 from ..conf import get_backend_paths
+from ..databases import written_user
 
 VERIFICATIONS_KEY = "flashcall"
 EVENTS_KEY = "flashcall_events"
@@ -177,7 +178,7 @@ def held_user(request: HttpRequest) -> Any:
         return None
     if backend not in get_backend_paths() or not _is_text(proof):
         return None
-    user: Any = _load_user(held.get("user"), backend=backend)
+    user: Any = _find_user(held.get("user"), backend=backend)
     # SECURITY: after a change of the password, the old one must not count.
     if user is None or not constant_time_compare(proof, user.get_session_auth_hash()):
         return None
@@ -232,6 +233,17 @@ def _is_key(text: object) -> bool:
 def _is_text(value: object) -> TypeGuard[str]:
     """Return whether ``value`` is a string that can be sent; JSON also holds half characters."""
     return isinstance(value, str) and not SURROGATES.search(value)
+
+
+def _find_user(key: object, *, backend: str) -> Any:
+    """Return the user of this key whom ``backend`` accepts, as they are where they are written."""
+    found = _load_user(key, backend=backend)
+    user = found and written_user(found)
+    if user is found:
+        return user
+    # SECURITY: the backend judged the user in a replica, where they may still be active.
+    may_log_in = getattr(load_backend(backend), "user_can_authenticate", bool)
+    return user if may_log_in(user) else None
 
 
 def _load_user(pk: object, *, backend: str) -> Any:

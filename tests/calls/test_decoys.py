@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 import time_machine
-from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.cache import cache
 from django.db import connection
@@ -25,6 +24,7 @@ from django.utils import timezone
 from django_flashcall.backends import PhoneBackend
 from django_flashcall.calls import decoys
 from django_flashcall.choices import Channel, ErrorCode
+from django_flashcall.databases import written_users
 from django_flashcall.exceptions import (
     NotSent,
     OutcomeUnknown,
@@ -46,7 +46,7 @@ class NamedByNumberBackend(PhoneBackend):
 
     def find_user(self, number: str) -> AbstractBaseUser | None:
         """Find the user by the name."""
-        return get_user_model().objects.filter(username=number).first()
+        return written_users().filter(username=number).first()
 
 
 VOICE = Channel.VOICE

@@ -57,6 +57,9 @@ Runner = Callable[[], Any]
 Crash = Callable[..., bool]
 
 
+POOL_SIZE = 6
+
+
 def kill() -> None:
     """End this process as a power cut does."""
     os.kill(os.getpid(), signal.SIGKILL)
@@ -72,6 +75,18 @@ def cut() -> None:
             )
         else:
             cursor.execute(f"KILL {connection.connection.thread_id()}")
+    other.close()
+
+
+def cut_all() -> None:
+    """End all connections to the database, as a restart of the server does."""
+    other = connection.copy(alias="other")
+    del other.settings_dict["OPTIONS"]["pool"]
+    with other.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
     other.close()
 
 
@@ -251,6 +266,29 @@ class LosesTheDatabase(MobilgroupProvider):
         return answer
 
 
+class LosesThePool(MobilgroupProvider):
+    """Takes so long that the database server has restarted meanwhile."""
+
+    def flash_call(self, number: str, *, length: int, code: str = "") -> Answer:
+        """Ask."""
+        answer = super().flash_call(number, length=length, code=code)
+        cut_all()
+        return answer
+
+
+@pytest.fixture
+def pool() -> Iterator[Any]:
+    """Take the connections from a pool that does not check them."""
+    connection.close()
+    connection.settings_dict["OPTIONS"]["pool"] = {"min_size": POOL_SIZE, "max_size": POOL_SIZE}
+    connection.pool.open()
+    connection.pool.wait()
+    yield connection.pool
+    connection.close()
+    connection.close_pool()
+    del connection.settings_dict["OPTIONS"]["pool"]
+
+
 class TestCrashes:
     def test_a_start(self, crash: Crash, after: bool, simulator: RunningSimulator) -> None:
         keys: dict[int, UUID] = {}
@@ -395,4 +433,20 @@ class TestConnections:
         verification = start(number_of(1), key=uuid4())
 
         assert VerificationAttempt.objects.get().status == AttemptStatus.ACCEPTED
+        services.check_code(verification, simulator.calls[0].code, visitor=VISITOR)
+
+    @pytest.mark.skipif(
+        connection.vendor != "postgresql",
+        reason="only PostgreSQL has a pool in Django: set FLASHCALL_TEST_DATABASE=postgresql",
+    )
+    def test_an_answer_outlives_all_connections_of_a_pool(
+        self, pool: Any, simulator: RunningSimulator, flashcall: Any
+    ) -> None:
+        use(LosesThePool, simulator, flashcall)
+
+        verification = start(number_of(1), key=uuid4())
+
+        assert VerificationAttempt.objects.get().status == AttemptStatus.ACCEPTED
+        assert simulator.requests_received == 1
+        assert pool.get_stats()["returns_bad"] == POOL_SIZE
         services.check_code(verification, simulator.calls[0].code, visitor=VISITOR)
