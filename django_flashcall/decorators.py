@@ -20,6 +20,7 @@ from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 
 from .visitors import sessions
+from .visitors.browsers import keep_browser
 
 View = Callable[..., Any]  # returns a response, or a coroutine if the view is async
 
@@ -94,7 +95,8 @@ class GuardedMixin(NonAtomicMixin):
     def as_view(cls, **initkwargs: Any) -> View:
         """Return the guarded view function."""
         view: View = sensitive_variables()(super().as_view(**initkwargs))
-        for guard in (never_cache, csrf_protect, sensitive_post_parameters()):
+        # From the innermost to the outermost: the browser is known after the CSRF check.
+        for guard in (keep_browser, never_cache, csrf_protect, sensitive_post_parameters()):
             view = guard(view)
         return view
 

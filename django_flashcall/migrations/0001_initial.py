@@ -230,6 +230,8 @@ class Migration(migrations.Migration):
                         verbose_name="status",
                     ),
                 ),
+                ("browser", models.UUIDField(editable=False, null=True)),
+                ("next_url", models.CharField(blank=True, editable=False, max_length=500)),
                 (
                     "is_trusted",
                     models.BooleanField(
@@ -402,6 +404,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="verification",
             index=models.Index(fields=["created_at"], name="flashcall_verif_created"),
+        ),
+        migrations.AddIndex(
+            model_name="verification",
+            index=models.Index(fields=["browser"], name="flashcall_verif_browser"),
         ),
         migrations.AddConstraint(
             model_name="verification",

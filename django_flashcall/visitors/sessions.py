@@ -1,34 +1,33 @@
 """What a visitor's session remembers.
 
-It remembers the verifications that this browser began, when the visitor logged in or proved their
-number, which user is at the second step of a login, and a message for the next page.
+It remembers when the visitor logged in or proved their number, and which user is at the second step
+of a login. Nothing is written to it by a request that waits for the provider.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
-from uuid import UUID
 
 from django.contrib.auth import load_backend
+from django.contrib.sessions.backends.base import UpdateError
+from django.contrib.sessions.exceptions import SessionInterrupted
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
+from django.utils.encoding import iri_to_uri
 from django.utils.http import url_has_allowed_host_and_scheme
 
-from ..conf import get_backend_paths
+from ..conf import get_backend_paths, get_session_cookie
 
-VERIFICATIONS_KEY = "flashcall"
 EVENTS_KEY = "flashcall_events"
 HELD_KEY = "flashcall_held"
-MESSAGE_KEY = "flashcall_message"
 
-#: A session remembers at most this many verifications, the latest ones.
-MAX_OPEN_VERIFICATIONS = 5
-
-#: With longer URLs, five of them would not fit into the 4 KB of a signed session cookie.
+#: Longer URLs are not kept. The visitor is then redirected to the default page.
 MAX_URL_LENGTH = 500
 
 #: The events that a session records: any login, and a proof of the number.
@@ -38,27 +37,33 @@ LOGIN, PROOF = "login", "proof"
 HELD_FOR = timedelta(minutes=10)
 
 
-def remember(request: HttpRequest, key: UUID, *, next_url: str = "") -> None:
-    """Bind the verification ``key`` to this browser, with the URL to visit after it."""
-    kept = {other: url for other, url in _remembered(request).items() if other != str(key)}
-    while len(kept) >= MAX_OPEN_VERIFICATIONS:
-        kept.pop(next(iter(kept)))  # the oldest
-    request.session[VERIFICATIONS_KEY] = {**kept, str(key): next_url}
+@contextmanager
+def saved_before_wait(request: HttpRequest | None) -> Iterator[None]:
+    """Save the session before the provider is asked, so that the late answer does not save it.
+
+    Meanwhile another tab may log in, and its session must not be replaced by this older one.
+    """
+    session = getattr(request, "session", None)
+    if session is None or request is None:
+        yield
+        return
+    if session.modified and session.session_key:
+        _save(session)
+    yield
+    # SECURITY: for SESSION_SAVE_EVERY_REQUEST, which would write the session as it was read.
+    # Django neither saves nor deletes a session that looks empty to it and came without a cookie.
+    session.is_empty = lambda: not session.modified
+    request.COOKIES.pop(get_session_cookie(), None)
 
 
-def remembers(request: HttpRequest, key: UUID) -> bool:
-    """Return whether this browser began the verification ``key``."""
-    return str(key) in _remembered(request)
+def bounded_url(url: str) -> str:
+    """Return ``url`` in ASCII, or an empty string if it is too long to be kept.
 
-
-def remembered_keys(request: HttpRequest) -> list[str]:
-    """Return the keys of this browser's verifications, the oldest first."""
-    return list(_remembered(request))
-
-
-def next_url_of(request: HttpRequest, key: UUID) -> str:
-    """Return the URL to visit after the verification ``key``; empty if there is none."""
-    return _remembered(request).get(str(key), "")
+    This is the only limit for URLs that a visitor chooses. It holds for the session, the database
+    and the ``next`` of a redirect, whose length Django limits too.
+    """
+    uri: str = iri_to_uri(url)
+    return uri if len(uri) <= MAX_URL_LENGTH else ""
 
 
 def requested_url(request: HttpRequest) -> str:
@@ -68,12 +73,13 @@ def requested_url(request: HttpRequest) -> str:
     is_safe = url_has_allowed_host_and_scheme(
         url, allowed_hosts={request.get_host()}, require_https=request.is_secure()
     )
-    return url if is_safe and len(url) <= MAX_URL_LENGTH else ""
+    return url if is_safe else ""
 
 
 def url_with_next(url_name: str, *, next_url: str) -> str:
     """Return the URL of a page of this package, with ``next_url`` as its ``next``."""
-    query = f"?{urlencode({'next': next_url})}" if next_url else ""
+    kept = bounded_url(next_url)
+    query = f"?{urlencode({'next': kept})}" if kept else ""
     return f"{reverse(url_name)}{query}"
 
 
@@ -118,7 +124,7 @@ def hold_user(request: HttpRequest, user: Any) -> None:
         "user": str(user.pk),
         "backend": getattr(user, "backend", ""),
         "hash": user.get_session_auth_hash(),
-        "page": request.get_full_path(),
+        "page": bounded_url(request.get_full_path()),
         "at": timezone.now().timestamp(),
     }
 
@@ -147,19 +153,15 @@ def password_page(request: HttpRequest) -> str:
     return page
 
 
-def keep_message(request: HttpRequest, text: str, *, page: str) -> None:
-    """Keep ``text`` for the next view of ``page``, so that a reload does not post again."""
-    request.session[MESSAGE_KEY] = {"page": page, "text": text}
-
-
-def pop_message(request: HttpRequest, *, page: str) -> str:
-    """Return the message kept for ``page`` and forget it; empty if there is none."""
-    if request.session.get(MESSAGE_KEY, {}).get("page") != page:
-        return ""
-    text: str = request.session.pop(MESSAGE_KEY)["text"]
-    return text
-
-
-def _remembered(request: HttpRequest) -> dict[str, str]:
-    remembered: dict[str, str] = request.session.get(VERIFICATIONS_KEY, {})
-    return remembered
+def _save(session: Any) -> None:
+    key = session.session_key
+    try:
+        session.save()
+    except UpdateError as error:
+        raise SessionInterrupted(
+            "The session was deleted before the request completed. The user may have logged out in "
+            "another tab."
+        ) from error
+    # A session in a cookie has another key now. Only the answer can send it, if it must.
+    is_in_cookie = session.session_key != key
+    session.modified = is_in_cookie and type(session)(key).load() != dict(session.items())
