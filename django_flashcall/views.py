@@ -24,7 +24,7 @@ from .calls.channels import expected_channel
 from .calls.progress import progress_of
 from .choices import Purpose, VerificationStatus
 from .clock import clock_time, end_time
-from .conf import get_login_redirect, get_session_cookie, get_settings
+from .conf import get_login_redirect, get_settings
 from .decorators import PublicMixin
 from .exceptions import FlashCallError, LoginRefused
 from .forms import CodeForm, PhoneForm, StartForm
@@ -86,6 +86,8 @@ class NumberView(StartView):
 
     def get_initial(self) -> dict[str, Any]:
         """Fill in the number of the latest pending verification, so asking again is one click."""
+        if self.request.method == "POST":
+            return super().get_initial()
         browser, user_id = browser_of(self.request), self.request.user.pk
         begun = Verification.objects.begun_by(browser=browser, user_id=user_id)
         latest = begun.select_related("phone").order_by("-pk").first()
@@ -160,14 +162,9 @@ class CheckView(RedirectMixin, FormView):
         return is_used or verification.belongs_to(self.request.user.pk)
 
     def start_again(self, request: HttpRequest) -> HttpResponse:
-        """Redirect to the first page, or after a double click to the page of the first click.
-
-        The second click of a login comes with the cookie of the session that ended with the first
-        one. Django would delete that cookie, and with it the new session of the same name.
-        """
+        """Redirect to the first page, or after a double click to the page of the first click."""
         if request.method != "POST":
             return redirect(f"{reverse(self.start_url_name)}?lost")
-        request.COOKIES.pop(get_session_cookie(), None)
         return redirect(request.path)
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:

@@ -50,8 +50,17 @@ def saved_before_wait(request: HttpRequest | None) -> Iterator[None]:
     if session.modified and session.session_key:
         _save(session)
     yield
-    # SECURITY: for SESSION_SAVE_EVERY_REQUEST, which would write the session as it was read.
-    # Django neither saves nor deletes a session that looks empty to it and came without a cookie.
+    save_only_changes(request)
+
+
+def save_only_changes(request: HttpRequest) -> None:
+    """Let the answer save the session only if it was changed, and never delete its cookie.
+
+    With ``SESSION_SAVE_EVERY_REQUEST``, Django would write the session as this request read it. It
+    would also delete the cookie if a login in another tab has ended that session.
+    """
+    # SECURITY: Django ignores a session that looks empty to it and came without a cookie.
+    session: Any = request.session
     session.is_empty = lambda: not session.modified
     request.COOKIES.pop(get_session_cookie(), None)
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import LogoutView
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.test import Client
 from django.urls import path
 
@@ -34,8 +35,6 @@ from tests.factories import PhoneFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__)]
 
-urlpatterns = [path("out/", LogoutView.as_view(next_page="/")), *urls.urlpatterns]
-
 ENGINES = ("db", "cache", "cached_db", "file", "signed_cookies")
 SERVER_SIDE = ENGINES[:-1]
 
@@ -50,15 +49,18 @@ def count_views(get_response: Callable[..., HttpResponseBase]) -> Callable[..., 
     return middleware
 
 
-def fill_basket(get_response: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
-    """Give each visitor a session, as a shop does."""
+@login_not_required
+def shop(request: HttpRequest) -> HttpResponse:
+    """Fill the basket of the visitor."""
+    request.session["basket"] = ["book"]
+    return HttpResponse("<p>In your basket</p>")
 
-    def middleware(request: HttpRequest) -> HttpResponseBase:
-        if "basket" not in request.session:
-            request.session["basket"] = ["book"]
-        return get_response(request)
 
-    return middleware
+urlpatterns = [
+    path("out/", LogoutView.as_view(next_page="/")),
+    path("shop/", shop),
+    *urls.urlpatterns,
+]
 
 
 @pytest.fixture(params=ENGINES, autouse=True)
@@ -238,6 +240,29 @@ class TestSlowResend:
         assert user_of(browser) == Phone.objects.get(number=OTHER).user
 
 
+@pytest.mark.usefixtures("saving")
+class TestDoubleClick:
+    def test_the_answer_to_the_second_click_does_not_undo_the_login_of_the_first(
+        self, browser: Browser, outbox: Outbox
+    ) -> None:
+        browser.open("/shop/")
+        browser.ask(NUMBER)
+        data = browser.data("Continue", code=outbox[0].code)
+        code_page = browser.url
+        second_click = Client(enforce_csrf_checks=True)
+        second_click.cookies.load(browser.client.cookies.output(header="", sep=";"))
+        browser.answer(outbox[0].code)
+
+        answers = [
+            second_click.post(code_page, guess)
+            for guess in (data, {name: data[name] for name in data if name != "checks"})
+        ]
+
+        for answer in answers:
+            browser.client.cookies.update(answer.cookies)
+        assert is_logged_in(browser)
+
+
 class TestOtherPartsOfASite:
     @pytest.mark.parametrize("session_engine", SERVER_SIDE, indirect=True)
     def test_a_login_meanwhile_stays_though_a_middleware_writes_into_each_session(
@@ -275,14 +300,14 @@ class TestOtherPartsOfASite:
         assert not is_logged_in(slow_tab)
 
     def test_a_login_meanwhile_stays_though_the_hook_has_a_captcha(
-        self, settings: Any, browser: Browser, outbox: Outbox, flashcall: Any
+        self, browser: Browser, outbox: Outbox, flashcall: Any
     ) -> None:
         def hook(call: Any) -> str:
             session = call.visitor.request.session
             session["captcha_solved"] = True  # as a form does
             return "allow" if session.pop("captcha_solved") else "challenge"
 
-        settings.MIDDLEWARE = [*settings.MIDDLEWARE, "tests.promises.test_tabs.fill_basket"]
+        browser.open("/shop/")
         doubles.hooks.append(hook)
         flashcall(BEFORE_CALL="tests.doubles.ask_hook")
         browser.open(LOGIN)
