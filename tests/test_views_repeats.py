@@ -203,6 +203,20 @@ class TestOneFormInManyBrowsers:
         assert "_auth_user_id" in first.session
         assert "_auth_user_id" not in second.session
 
+    def test_a_browser_without_any_cookie_gets_a_fresh_form(self, outbox: Outbox) -> None:
+        first, second = self.two_browsers()
+        second.client.cookies.clear()
+        key = self.key_of(first)
+
+        page = second.press("Call me", number=OTHER, key=key)
+        assert page.title == "This page is out of date"
+        assert not outbox
+        second.open(page.elements("a")[0]["href"])
+        second.press("Call me", number=OTHER)
+        first.press("Call me", number=NUMBER)
+
+        assert [call.number for call in outbox] == [OTHER, NUMBER]
+
     def test_the_next_user_of_a_browser_has_a_verification_of_their_own(
         self, outbox: Outbox, clock: Clock
     ) -> None:

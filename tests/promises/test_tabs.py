@@ -318,3 +318,22 @@ class TestOtherPartsOfASite:
 
         assert user_of(browser) == Phone.objects.get(number=OTHER).user
         assert browser.client.session["basket"] == ["book"]
+
+    @pytest.mark.parametrize("session_engine", SERVER_SIDE, indirect=True)
+    def test_nobody_is_called_for_a_session_that_ended_before_the_call(
+        self, slow_tab: Browser, outbox: Outbox, flashcall: Any
+    ) -> None:
+        def hook(call: Any) -> str:
+            log_out(slow_tab)
+            call.visitor.request.session["hook"] = "asked"
+            return "allow"
+
+        doubles.hooks.append(hook)
+        flashcall(BEFORE_CALL="tests.doubles.ask_hook")
+        slow_tab.open(CONFIRM)
+
+        answer = slow_tab.client.post(CONFIRM, slow_tab.data("Call me", number=NUMBER))
+
+        assert answer.status_code == 400
+        assert not outbox
+        assert not is_logged_in(slow_tab)
