@@ -35,7 +35,7 @@ from .choices import Purpose
 from .decorators import GuardedMixin, PrivateResponse, PublicMixin
 from .exceptions import NumberTooNew
 from .forms import StartForm
-from .models import Phone
+from .models import Phone, Verification
 from .views import CheckView, CodeView, NumberView, StartView
 from .visitors import sessions
 
@@ -253,3 +253,7 @@ class SecondStepCodeView(CodeView):
     code_url_name = "django_flashcall:second_step_code"
     # SECURITY: an attacker who only knows the password must not learn the number.
     shows_number = False
+
+    def may_see(self, verification: Verification) -> bool:
+        """Allow it: the page shows no number, and the form refuses other users."""
+        return True

@@ -130,11 +130,16 @@ def get_language() -> str:
 
 
 def get_cookie_options() -> dict[str, Any]:
-    """Return the path, domain and secure flag of the session cookie, for our own cookies."""
+    """Return the options of our own cookies, which are those of the session cookie.
+
+    ``Strict`` is not among them: a page that another site links to would not know its browser.
+    """
+    is_framed = settings.SESSION_COOKIE_SAMESITE == "None"
     return {
         "path": settings.SESSION_COOKIE_PATH,
         "domain": settings.SESSION_COOKIE_DOMAIN,
         "secure": settings.SESSION_COOKIE_SECURE,
+        "samesite": "None" if is_framed else "Lax",
     }
 
 

@@ -22,6 +22,7 @@ from .choices import Purpose
 from .conf import get_settings
 from .databases import non_atomic
 from .visitors import sessions
+from .visitors.browsers import keep_browser
 
 View = Callable[..., Any]  # returns a response, or a coroutine if the view is async
 
@@ -82,11 +83,28 @@ class PrivateResponse(TemplateResponse):
         return super().render()
 
 
+def keep_session(view: View) -> View:
+    """Decorate a view so that the answer to a POST saves the session only if it was changed.
+
+    Otherwise the answer to a double click could undo the login of the first click.
+    """
+
+    @wraps(view)
+    def keeping(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if request.method == "POST":
+            sessions.save_only_changes(request)
+        response: HttpResponseBase = view(request, *args, **kwargs)
+        return response
+
+    return keeping
+
+
 class GuardedMixin(NonAtomicMixin):
     """Guards a page of this package. The guards still work if ``dispatch()`` is overridden.
 
     The page requires a CSRF token and is never cached. It is excluded from
-    ``ATOMIC_REQUESTS``. Numbers and codes are hidden from error reports.
+    ``ATOMIC_REQUESTS``. Numbers and codes are hidden from error reports. The page is bound to its
+    browser.
     """
 
     response_class: Any = PrivateResponse
@@ -95,7 +113,9 @@ class GuardedMixin(NonAtomicMixin):
     def as_view(cls, **initkwargs: Any) -> View:
         """Return the guarded view function."""
         view: View = sensitive_variables()(super().as_view(**initkwargs))
-        for guard in (never_cache, csrf_protect, sensitive_post_parameters()):
+        # From the innermost to the outermost: the browser is known after the CSRF check.
+        guards = (keep_browser, keep_session, never_cache, csrf_protect)
+        for guard in (*guards, sensitive_post_parameters()):
             view = guard(view)
         return view
 

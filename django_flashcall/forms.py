@@ -10,6 +10,7 @@ needs only ``form.is_valid()`` and a redirect::
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4, uuid5
 
@@ -21,10 +22,11 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 from django.views.decorators.debug import sensitive_variables
 
 from . import services
-from .choices import Purpose
+from .choices import Channel, Purpose
 from .conf import get_settings
 from .exceptions import (
     FlashCallError,
@@ -34,9 +36,10 @@ from .exceptions import (
     VerificationEnded,
 )
 from .limits.rates import enforce_rate
-from .models import Phone, Verification
+from .models import Phone, Verification, VerificationAttempt
 from .phone import AMBIGUOUS, example_number, example_numbers, parse_number
 from .visitors import sessions
+from .visitors.browsers import browser_of, identify
 from .visitors.visitor import Visitor, visitor_of
 
 
@@ -78,9 +81,9 @@ class CodeField(forms.CharField):
 class StartForm(forms.Form):
     """Base of the forms that call a number. After validation, ``verification`` is set.
 
-    ``key`` prevents a second call: the same form sent twice gives the same verification.
-    ``next_url`` is the URL to visit afterwards, by default the ``next`` of the request if it is on
-    this site.
+    ``key`` prevents a second call: the same form sent twice by a browser gives the same
+    verification. Another browser with the same key gets its own. ``next_url`` is the URL to visit
+    afterwards, by default the ``next`` of the request if it is on this site.
     """
 
     key = forms.UUIDField(widget=forms.HiddenInput, required=False)
@@ -99,7 +102,8 @@ class StartForm(forms.Form):
         # SECURITY: hides the posted data from error reports, whatever the view does.
         request.sensitive_post_parameters = "__ALL__"  # type: ignore[attr-defined]
         self.request = request
-        self.next_url = sessions.requested_url(request) if next_url is None else next_url
+        wanted = sessions.requested_url(request) if next_url is None else next_url
+        self.next_url = sessions.bounded_url(wanted)
         self.fields["key"].initial = uuid4
 
     @classmethod
@@ -130,13 +134,12 @@ class StartForm(forms.Form):
             self._renew_key()
         if self.errors:
             return cleaned
+        identify(self.request)
         try:
             number = self.number_to_call(cleaned)
             self.verification = self._pending(number) or self._start(number, cleaned["key"])
         except FlashCallError as error:
             self.add_refusal(error)
-        else:
-            sessions.remember(self.request, self.verification.key, next_url=self.next_url)
         return cleaned
 
     def add_refusal(self, error: FlashCallError) -> None:
@@ -151,21 +154,22 @@ class StartForm(forms.Form):
 
     def _start(self, number: str, key: UUID | None) -> Verification:
         enforce_rate(self.request, action="start")
-        # SECURITY: the URL of the next page contains the verification's key. It must not reveal the
-        # key of the form, which another browser could use to take over the verification.
-        key = uuid5(key, "verification") if key else None
-        return services.start_verification(
-            number, purpose=self.purpose, visitor=self.visitor(), key=key
-        )
+        visitor = replace(self.visitor(), next_url=self.next_url)
+        if key:
+            # SECURITY: the key of the form is not secret, since a page may be cached for many. The
+            # key of the verification also depends on the browser, and is in the next page's URL.
+            key = uuid5(key, f"{visitor.browser} {visitor.user_id}")
+        return services.start_verification(number, purpose=self.purpose, visitor=visitor, key=key)
 
     def _pending(self, number: str) -> Verification | None:
-        keys = sessions.remembered_keys(self.request)
-        if not keys:
-            return None
-        pending = Verification.objects.open(now=timezone.now()).filter(
-            key__in=keys, phone__number=number, purpose=self.purpose
-        )
-        return pending.select_related("phone").order_by("-pk").first()
+        visitor = self.visitor()
+        begun = Verification.objects.begun_by(browser=visitor.browser, user_id=visitor.user_id)
+        pending = begun.open(now=timezone.now()).filter(phone__number=number, purpose=self.purpose)
+        verification = pending.select_related("phone").order_by("-pk").first()
+        if verification is not None and verification.next_url != self.next_url:
+            pending.filter(pk=verification.pk).update(next_url=self.next_url)
+            verification.next_url = self.next_url
+        return verification
 
     def _renew_key(self) -> None:
         fresh = {self.add_prefix("key"): str(uuid4())}
@@ -222,6 +226,19 @@ class CodeForm(forms.Form):
         self.verification = verification
         self.user: AbstractBaseUser | None = None
 
+    def expect(self, attempt: VerificationAttempt) -> None:
+        """Label the input for the code of ``attempt``."""
+        if attempt.channel == Channel.FLASH_CALL:
+            label = ngettext(
+                "Last %d digit of the calling number",
+                "Last %d digits of the calling number",
+                attempt.code_length,
+            )
+            self.fields["code"].label = label % attempt.code_length
+            self.fields["code"].help_text = _(
+                "The call may already be over. Check your missed calls."
+            )
+
     # SECURITY: Django's own stack frames contain the code, so they are hidden from error
     # reports as well.
     @sensitive_variables()
@@ -273,5 +290,6 @@ class CodeForm(forms.Form):
 
     def _refuse_other_browser(self) -> None:
         # SECURITY: a code is only accepted in the browser that began the verification.
-        if not sessions.remembers(self.request, self.verification.key):
+        browser = browser_of(self.request)
+        if browser is None or browser != self.verification.browser:
             raise VerificationEnded()

@@ -28,6 +28,7 @@ from .choices import (
 from .exceptions import LoginRefused
 from .money import MONEY, NOTHING, Price, Usage
 from .phone import display, display_masked, mask
+from .visitors.sessions import MAX_URL_LENGTH
 
 __all__ = ["Phone", "Price", "Usage", "Verification", "VerificationAttempt"]
 
@@ -130,6 +131,8 @@ class Verification(models.Model):
         verbose_name=_("requested by"),
         help_text=_("The user who requested the call, if they were logged in."),
     )
+    browser = models.UUIDField(null=True, editable=False)
+    next_url = models.CharField(max_length=MAX_URL_LENGTH, blank=True, editable=False)
     is_trusted = models.BooleanField(_("trusted browser"), default=False, editable=False)
     address = models.GenericIPAddressField(_("requested from"), null=True, blank=True)
     checks = models.PositiveSmallIntegerField(_("checks"), default=0)
@@ -159,6 +162,7 @@ class Verification(models.Model):
         indexes = [
             models.Index(fields=["phone", "created_at"], name="flashcall_verif_phone"),
             models.Index(fields=["created_at"], name="flashcall_verif_created"),
+            models.Index(fields=["browser"], name="flashcall_verif_browser"),
         ]
         constraints = [
             models.CheckConstraint(
@@ -203,6 +207,10 @@ class Verification(models.Model):
     def attempts_left(self) -> int:
         """How many more calls are allowed."""
         return max(self.max_attempts - self.attempt_count, 0)
+
+    def belongs_to(self, user_id: Any) -> bool:
+        """Return whether the user may finish it: a user's verification is of no use to others."""
+        return self.user_id in (None, user_id)
 
     def state(self, *, now: datetime) -> str:
         """Return the status, or the derived *used*, *expired* or *exhausted*."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
+from uuid import UUID
 
 from django.db import router
 from django.db.models import (
@@ -174,6 +175,12 @@ class VerificationQuerySet(WrittenQuerySet[M]):
         return self.filter(
             status=VerificationStatus.PENDING, expires_at__gt=now, checks__lt=F("max_checks")
         )
+
+    def begun_by(self, *, browser: UUID | None, user_id: Any) -> VerificationQuerySet[M]:
+        """Filter verifications that this browser began, for nobody known or for this user."""
+        if browser is None:
+            return self.none()
+        return self.filter(Q(user=None) | Q(user=user_id), browser=browser)
 
     def claim_attempt(self, *, now: datetime, time_left: timedelta) -> bool:
         """Claim one attempt; return whether one was left, with enough time to use it."""

@@ -40,6 +40,7 @@ from .models import Verification, VerificationAttempt
 from .phone import mask, parse_number
 from .providers.base import load_provider
 from .transactions import in_own_transaction
+from .visitors.sessions import saved_before_wait
 from .visitors.visitor import Visitor
 
 NO_CHANNEL = _("We cannot call this number at the moment. Try again later.")
@@ -73,7 +74,7 @@ def start_verification(
             return _start(number, channel=candidate, purpose=purpose, visitor=visitor, key=key)
         except (StartRefused, NumberRefused, IntegrityError) as error:
             # The same form may have been sent twice, and the other request has committed.
-            verification = _find_started(key, number=number, purpose=purpose)
+            verification = _find_started(key, number=number, purpose=purpose, visitor=visitor)
             if verification is not None:
                 return verification
             if channel or not isinstance(error, ChannelSuspended | ChannelUnavailable):
@@ -99,8 +100,9 @@ def resend(
     with ready_to_dial(now=now):
         order = order_resend(verification, channel=channel, visitor=visitor, now=now)
         ask_site(order)
-        attempt = claim_resend(order, verification=verification)
-        request_call(attempt)
+        with saved_before_wait(visitor.request):
+            attempt = claim_resend(order, verification=verification)
+            request_call(attempt)
     return attempt
 
 
@@ -192,25 +194,29 @@ def _start(number: str, *, channel: str, purpose: str, visitor: Visitor, key: UU
     with ready_to_dial(now=now):
         order = order_start(number, channel=channel, purpose=purpose, visitor=visitor, now=now)
         ask_site(order)
-        attempt = claim_start(order, key=key)
-        signals.verification_started.send_robust(
-            sender=Verification, verification=attempt.verification, attempt=attempt
-        )
-        request_call(attempt)
+        with saved_before_wait(visitor.request):
+            attempt = claim_start(order, key=key)
+            signals.verification_started.send_robust(
+                sender=Verification, verification=attempt.verification, attempt=attempt
+            )
+            request_call(attempt)
     return attempt.verification
 
 
-def _find_started(key: UUID, *, number: str, purpose: str) -> Verification | None:
+def _find_started(key: UUID, *, number: str, purpose: str, visitor: Visitor) -> Verification | None:
     verification = Verification.objects.select_related("phone").filter(key=key).first()
     if verification is None:
         return None
-    if (verification.number, verification.purpose) != (number, purpose):
+    # SECURITY: otherwise two browsers with the same form would share one verification.
+    wanted = (number, purpose, visitor.browser)
+    started = (verification.number, verification.purpose, verification.browser)
+    if started != wanted or not verification.belongs_to(visitor.user_id):
         raise KeyReused()
     return verification
 
 
 def _refuse_other_user(verification: Verification, *, visitor: Visitor) -> None:
-    if verification.user_id not in (None, visitor.user_id):
+    if not verification.belongs_to(visitor.user_id):
         raise VerificationEnded()
 
 

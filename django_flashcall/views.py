@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from django import forms
 from django.contrib.auth import login
 from django.contrib.auth.views import RedirectURLMixin
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -18,16 +17,14 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render, resolve_url
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 from django.views.generic import FormView
 
 from . import services
 from .calls.channels import expected_channel
 from .calls.progress import progress_of
-from .choices import Channel, Purpose, VerificationStatus
+from .choices import Purpose, VerificationStatus
 from .clock import clock_time, end_time
-from .conf import get_login_redirect, get_session_cookie, get_settings
+from .conf import get_login_redirect, get_settings
 from .decorators import PhoneLoginMixin
 from .exceptions import FlashCallError, LoginRefused
 from .forms import CodeForm, PhoneForm, StartForm
@@ -35,6 +32,8 @@ from .limits.rates import enforce_rate
 from .models import Verification, VerificationAttempt
 from .text import Secret
 from .visitors import devices, sessions
+from .visitors.browsers import browser_of
+from .visitors.messages import forget_message, keep_message, read_message
 from .visitors.visitor import Visitor
 
 
@@ -87,14 +86,15 @@ class NumberView(StartView):
 
     def get_initial(self) -> dict[str, Any]:
         """Fill in the number of the latest pending verification, so asking again is one click."""
-        pending = Verification.objects.filter(
-            key__in=sessions.remembered_keys(self.request)[-1:],
-            purpose=self.form_class.purpose,
-            status=VerificationStatus.PENDING,
-        )
-        latest = pending.select_related("phone").first()
-        number = self.form_class.initial_for(latest.phone) if latest else {}
-        return {**super().get_initial(), **number}
+        if self.request.method == "POST":
+            return super().get_initial()
+        browser, user_id = browser_of(self.request), self.request.user.pk
+        begun = Verification.objects.begun_by(browser=browser, user_id=user_id)
+        latest = begun.select_related("phone").order_by("-pk").first()
+        wanted = (self.form_class.purpose, VerificationStatus.PENDING)
+        if latest is None or (latest.purpose, latest.status) != wanted:
+            return super().get_initial()
+        return {**super().get_initial(), **self.form_class.initial_for(latest.phone)}
 
 
 class LoginView(PhoneLoginMixin, NumberView):
@@ -131,6 +131,7 @@ class CheckView(RedirectMixin, FormView):
     shows_number = True
     verification: Verification
     attempts: list[VerificationAttempt]
+    message = ""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Find the verification and its attempts; without them, start again."""
@@ -147,10 +148,17 @@ class CheckView(RedirectMixin, FormView):
 
     def find_verification(self, key: UUID) -> Verification | None:
         """Return the verification with this key, if this browser began it."""
-        if not sessions.remembers(self.request, key):
+        browser = browser_of(self.request)
+        if browser is None:
             return None
         verifications = Verification.objects.select_related("phone")
-        return verifications.filter(key=key, purpose=self.purpose).first()
+        found = verifications.filter(key=key, browser=browser, purpose=self.purpose).first()
+        return found if found and self.may_see(found) else None
+
+    def may_see(self, verification: Verification) -> bool:
+        """Return whether the user may see the page; the browser may have had another user."""
+        is_used = verification.consumed_at is not None
+        return is_used or verification.belongs_to(self.request.user.pk)
 
     def find_attempts(self, verification: Verification) -> list[VerificationAttempt]:
         """Return the attempts, the latest last. If their process was killed, they are unknown."""
@@ -161,19 +169,24 @@ class CheckView(RedirectMixin, FormView):
         return find(verification)
 
     def start_again(self, request: HttpRequest) -> HttpResponse:
-        """Redirect to the first page, or after a double click to the page of the first click.
-
-        The second click of a login comes with the cookie of the session that ended with the first
-        one. Django would delete that cookie, and with it the new session of the same name.
-        """
+        """Redirect to the first page, or after a double click to the page of the first click."""
         if request.method != "POST":
             return redirect(f"{reverse(self.start_url_name)}?lost")
-        request.COOKIES.pop(get_session_cookie(), None)
         return redirect(request.path)
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Show the page, with the message that was kept for it."""
+        self.message = read_message(request, key=self.verification.key)
+        return super().get(request, *args, **kwargs)
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Check a code, call again, or cancel; a repeated click has no effect."""
-        sessions.forget_message(self.request)
+        response = self.respond(request, *args, **kwargs)
+        forget_message(request, response, key=self.verification.key)
+        return response
+
+    def respond(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Do what the pressed button says."""
         if "cancel" in request.POST:
             return self.cancel()
         if self._is_outdated():
@@ -192,10 +205,16 @@ class CheckView(RedirectMixin, FormView):
             enforce_rate(self.request, action="start")
             services.resend(self.verification, visitor=self.visitor(), channel=channel)
         except FlashCallError as error:
-            self.verification.refresh_from_db(fields=["attempt_count"])
-            if not self._is_outdated():
-                sessions.keep_message(self.request, str(error), page=self.request.path)
+            return self.resend_refused(error)
         return self.show_again()
+
+    def resend_refused(self, error: FlashCallError) -> HttpResponse:
+        """Show on the page why no call was placed, unless another click has placed one."""
+        self.verification.refresh_from_db(fields=["attempt_count"])
+        response = self.show_again()
+        if not self._is_outdated():
+            keep_message(response, str(error), key=self.verification.key)
+        return response
 
     def cancel(self) -> HttpResponse:
         """Cancel the verification, and ask for a number again."""
@@ -223,7 +242,7 @@ class CheckView(RedirectMixin, FormView):
 
     def describe(self, form: CodeForm) -> CodeForm:
         """Label the input of ``form`` for the latest call."""
-        _label(form.fields["code"], self.attempts[-1])
+        form.expect(self.attempts[-1])
         return form
 
     def form_valid(self, form: Any) -> HttpResponse:
@@ -240,20 +259,22 @@ class CheckView(RedirectMixin, FormView):
 
     def get_redirect_url(self, request: HttpRequest | None = None) -> str:
         """Return the URL that was requested when the number was entered, and validated then."""
-        return sessions.next_url_of(self.request, self.verification.key)
+        return self.verification.next_url
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Add what is known about the call, and what can be done next."""
         phone, now = self.verification.phone, timezone.now()
+        # A number that was used is of no more use here, and its user may have logged out.
+        shows_number = self.shows_number and not self.verification.consumed_at
         progress = progress_of(self.verification, attempts=self.attempts, now=now)
         return super().get_context_data(
             **kwargs,
             **(self._restart() if progress.can_restart else {}),
             verification=self.verification,
             progress=progress,
-            refusal=sessions.message_on(self.request, page=self.request.path),
-            number=Secret(phone.display) if self.shows_number else phone.masked,
-            shows_number=self.shows_number,
+            refusal=self.message,
+            number=Secret(phone.display) if shows_number else phone.masked,
+            shows_number=shows_number,
             code_time=end_time(progress.code_until) if progress.code_until else "",
             retry_time=clock_time(progress.retry_at),
         )
@@ -303,14 +324,3 @@ class CodeView(PhoneLoginMixin, CheckView):
     def login_refused(self, form: CodeForm, refusal: LoginRefused) -> HttpResponse:
         """Show why the login is refused. A site may ask for a second proof here instead."""
         return super().form_invalid(form)
-
-
-def _label(field: forms.Field, attempt: VerificationAttempt) -> None:
-    if attempt.channel == Channel.FLASH_CALL:
-        label = ngettext(
-            "Last %d digit of the calling number",
-            "Last %d digits of the calling number",
-            attempt.code_length,
-        )
-        field.label = label % attempt.code_length
-        field.help_text = _("The call may already be over. Check your missed calls.")

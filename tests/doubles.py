@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
@@ -13,6 +14,12 @@ from django_flashcall.backends import PhoneBackend
 from django_flashcall.exceptions import NotSent, OutcomeUnknown
 from django_flashcall.providers.base import Answer, BaseProvider
 from django_flashcall.providers.locmem import LocMemProvider
+
+#: What other tabs do while ``SlowProvider`` is asked, each once.
+meanwhile: list[Callable[[], Any]] = []
+
+#: What ``ask_hook`` asks.
+hooks: list[Callable[[Any], str]] = []
 
 #: The calls that ``enqueue`` was given.
 queue: list[int] = []
@@ -32,12 +39,27 @@ def fail(attempt_id: int) -> None:
     raise ConnectionError("no broker")
 
 
+def ask_hook(call: Any) -> str:
+    """Ask the hook of a test about a call."""
+    return hooks[-1](call)
+
+
 class LostProvider(LocMemProvider):
     """Takes every order, and its answer is lost."""
 
     def _deliver(self, *args: Any, **kwargs: Any) -> Answer:
         super()._deliver(*args, **kwargs)
         raise OutcomeUnknown("read timed out")
+
+
+class SlowProvider(LocMemProvider):
+    """Lets other tabs act in the middle of its answer."""
+
+    def _deliver(self, *args: Any, **kwargs: Any) -> Answer:
+        answer = super()._deliver(*args, **kwargs)
+        while meanwhile:
+            meanwhile.pop(0)()
+        return answer
 
 
 class DeadProvider(LocMemProvider):

@@ -22,7 +22,7 @@ from django.urls import include, path
 from django_flashcall.choices import Purpose, VerificationStatus
 from django_flashcall.forms import CodeField, CodeForm, NumberField, PhoneForm
 from django_flashcall.models import Verification
-from django_flashcall.visitors import sessions
+from django_flashcall.visitors import browsers
 from tests.browser import Browser, Page
 from tests.constants import NOON, NUMBER, Outbox
 from tests.factories import AttemptFactory, UserFactory, VerificationFactory
@@ -137,7 +137,7 @@ def called(**kwargs: Any) -> Verification:
 
 def answer(request: HttpRequest, verification: Verification, code: str) -> CodeForm:
     """Return a form for a code, validated, in the browser that asked for the call."""
-    sessions.remember(request, verification.key)
+    verification.browser = browsers.identify(request)
     form = CodeForm(request, {"code": code}, verification=verification)
     form.full_clean()
     return form
@@ -213,7 +213,7 @@ class TestPhoneForm:
 
         assert form.is_valid()
         assert form.verification.number == NUMBER
-        assert sessions.remembers(request_with_session, form.verification.key)
+        assert form.verification.browser == browsers.browser_of(request_with_session)
         assert [call.number for call in outbox] == [NUMBER]
 
     def test_a_form_validated_twice_calls_once(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -344,6 +345,23 @@ class TestOpen:
         make_verification(status=VerificationStatus.CANCELED)
 
         assert list(Verification.objects.open(now=NOON)) == [open_one]
+
+
+class TestBegunBy:
+    def test_only_its_browser_has_a_verification(self) -> None:
+        mine = make_verification(browser=uuid4())
+        make_verification(browser=uuid4())
+        make_verification()
+        assert Verification.objects.begun_by(browser=mine.browser, user_id=None).get() == mine
+        assert not Verification.objects.begun_by(browser=None, user_id=None).exists()
+
+    def test_only_its_user_has_a_verification_in_a_browser_of_several(self) -> None:
+        first, second = UserFactory.create_batch(2)
+        mine = make_verification(browser=uuid4(), user=first)
+        begun_by = Verification.objects.begun_by
+        assert begun_by(browser=mine.browser, user_id=first.pk).get() == mine
+        for user_id in (None, second.pk):
+            assert not begun_by(browser=mine.browser, user_id=user_id).exists()
 
 
 class TestRecentAttempts:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -24,7 +25,7 @@ from django_flashcall.exceptions import (
 from django_flashcall.limits import breaker
 from django_flashcall.models import Phone, Usage, Verification
 from django_flashcall.visitors.visitor import Visitor
-from tests.constants import NOON, NUMBER, OTHER, Clock, Outbox
+from tests.constants import NOON, NUMBER, OTHER, VISITOR, Clock, Outbox
 from tests.factories import PhoneFactory, PriceFactory, UserFactory
 from tests.logins import start
 
@@ -112,6 +113,26 @@ class TestKeys:
         first = start()
         clock.shift(timedelta(minutes=1))
         assert start() != first
+
+    def test_the_key_of_another_browser_does_not_find_its_verification(
+        self, outbox: Outbox
+    ) -> None:
+        key, mine = uuid4(), replace(VISITOR, browser=uuid4())
+        first = start(key=key, visitor=mine)
+        assert start(key=key, visitor=mine) == first
+        for stranger in (VISITOR, replace(VISITOR, browser=uuid4())):
+            with pytest.raises(KeyReused):
+                start(key=key, visitor=stranger)
+        assert len(outbox) == 1
+
+    def test_the_key_of_another_user_does_not_find_their_verification(self) -> None:
+        key, browser = uuid4(), uuid4()
+        first, second = (
+            replace(VISITOR, browser=browser, user=user) for user in UserFactory.create_batch(2)
+        )
+        start(key=key, visitor=first)
+        with pytest.raises(KeyReused):
+            start(key=key, visitor=second)
 
 
 class TestCooldown:

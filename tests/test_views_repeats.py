@@ -11,8 +11,10 @@ from django.urls import reverse
 
 from django_flashcall.choices import VerificationStatus
 from django_flashcall.models import Phone
+from django_flashcall.visitors.sessions import MAX_URL_LENGTH
 from tests.browser import Browser, is_logged_in, user_of
-from tests.constants import LOGIN, LOST, NUMBER, OTHER, TYPED, Clock, Outbox
+from tests.constants import CONFIRM, LOGIN, LOST, NUMBER, OTHER, TYPED, Clock, Outbox
+from tests.factories import UserFactory
 from tests.logins import the_verification, wrong
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
@@ -145,6 +147,132 @@ class TestDoubleClicks:
         assert "sessionid" not in answer.cookies, "it would delete the cookie of the login"
         browser.open(answer.headers["Location"])
         assert browser.url == "/welcome/"
+
+
+class TestOneFormInManyBrowsers:
+    """A page that is cached for many gives each of them the same form."""
+
+    def key_of(self, browser: Browser) -> str:
+        return str(browser.page.input("key")["value"])
+
+    def two_browsers(self) -> tuple[Browser, Browser]:
+        first, second = Browser(), Browser()
+        first.open(LOGIN)
+        second.open(LOGIN)
+        return first, second
+
+    def test_another_number_is_called_for_the_second_browser(self, outbox: Outbox) -> None:
+        first, second = self.two_browsers()
+        key = self.key_of(first)
+
+        first.press("Call me", number=NUMBER)
+        second.press("Call me", number=OTHER, key=key)
+
+        assert [call.number for call in outbox] == [NUMBER, OTHER]
+        second.answer(outbox[1].code)
+        assert user_of(second) == Phone.objects.get(number=OTHER).user
+        assert not is_logged_in(first)
+
+    def test_the_same_number_is_not_one_verification(self, outbox: Outbox, clock: Clock) -> None:
+        first, second = self.two_browsers()
+        key = self.key_of(first)
+        first.press("Call me", number=NUMBER)
+
+        page = second.press("Call me", number=NUMBER, key=key)
+        assert "We have just called this number." in page.text
+        assert second.open(first.url).title == "Log in by phone"
+        assert len(outbox) == 1
+
+        clock.shift(timedelta(minutes=2))
+        second.press("Call me", number=NUMBER, key=key)
+        assert second.url != first.url
+        second.answer(outbox[1].code)
+        assert is_logged_in(second)
+        assert not is_logged_in(first)
+
+    def test_two_browsers_without_any_cookie_are_two(self, outbox: Outbox) -> None:
+        data = {"number": NUMBER, "key": str(uuid4())}
+        first, second = Client(), Client()
+
+        begun = first.post(LOGIN, data)
+        refused = second.post(LOGIN, data)
+
+        assert (begun.status_code, refused.status_code) == (302, 200)
+        assert second.get(begun.headers["Location"]).headers["Location"] == LOST
+        first.post(begun.headers["Location"], {"code": outbox[0].code})
+        assert "_auth_user_id" in first.session
+        assert "_auth_user_id" not in second.session
+
+    def test_a_browser_without_any_cookie_gets_a_fresh_form(self, outbox: Outbox) -> None:
+        first, second = self.two_browsers()
+        second.client.cookies.clear()
+        key = self.key_of(first)
+
+        page = second.press("Call me", number=OTHER, key=key)
+        assert page.title == "This page is out of date"
+        assert not outbox
+        second.open(page.elements("a")[0]["href"])
+        second.press("Call me", number=OTHER)
+        first.press("Call me", number=NUMBER)
+
+        assert [call.number for call in outbox] == [OTHER, NUMBER]
+
+    def test_the_next_user_of_a_browser_has_a_verification_of_their_own(
+        self, outbox: Outbox, clock: Clock
+    ) -> None:
+        users = UserFactory.create_batch(2)
+        data = {"number": NUMBER, "key": str(uuid4())}
+        pages = []
+        tab = Client()
+        for user in users:
+            tab.force_login(user, backend="django_flashcall.backends.PhoneBackend")
+            pages.append(tab.post(CONFIRM, data).headers["Location"])
+            clock.shift(timedelta(minutes=2))
+
+        assert pages[0] != pages[1]
+        assert len(outbox) == 2
+        assert "123-45-67" in tab.get(pages[1]).text
+        assert tab.get(pages[0]).status_code == 302
+
+    def test_a_number_that_was_used_is_masked_after_the_logout(
+        self, browser: Browser, outbox: Outbox
+    ) -> None:
+        browser.ask(NUMBER)
+        code_page = browser.url
+        browser.answer(outbox[0].code)
+        del browser.client.cookies["sessionid"]
+
+        page = browser.open(code_page)
+
+        assert browser.url == code_page
+        assert "123-45-67" not in page.html
+
+
+class TestLongUrls:
+    @pytest.mark.parametrize("length", [501, 2048])
+    def test_a_url_that_is_too_long_is_left_out_and_the_visitor_logs_in(
+        self, length: int, browser: Browser, outbox: Outbox
+    ) -> None:
+        browser.ask(NUMBER, next_url="/" + "x" * (length - 1))
+        assert the_verification().next_url == ""
+
+        browser.answer(outbox[0].code)
+
+        assert browser.url == "/welcome/"
+
+    def test_a_url_of_the_longest_length_is_kept(self, browser: Browser, outbox: Outbox) -> None:
+        longest = "/?" + "x" * (MAX_URL_LENGTH - 2)
+        browser.ask(NUMBER, next_url=longest)
+        browser.answer(outbox[0].code)
+        assert browser.url == longest
+
+    def test_the_number_typed_again_leads_to_the_url_requested_last(
+        self, browser: Browser, outbox: Outbox
+    ) -> None:
+        browser.ask(NUMBER, next_url="/?a=1")
+        browser.ask(NUMBER, next_url="/?a=2")
+        browser.answer(outbox[0].code)
+        assert browser.url == "/?a=2"
 
 
 class TestReloads:

@@ -54,6 +54,8 @@ def _begin(order: Order, *, key: UUID) -> VerificationAttempt:
         phone=order.phone,
         purpose=order.purpose,
         user_id=order.visitor.user_id,
+        browser=order.visitor.browser,
+        next_url=order.visitor.next_url,
         is_trusted=is_trusted,
         address=order.visitor.address or None,
         max_checks=grant_checks(order.phone, now=now, is_trusted=is_trusted),

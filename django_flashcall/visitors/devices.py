@@ -1,19 +1,20 @@
-"""Trusted browsers: a signed cookie remembers which numbers were verified in a browser."""
+"""Trusted browsers: signed cookies remember which numbers were verified in a browser."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Any
 
-from django.core import signing
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from ..clock import is_timestamp, moment_of, timestamp
-from ..conf import get_cookie_options
+from .cookies import delete_cookie, read_cookie, set_cookie
 
-DEVICE_COOKIE = "flashcall_device"
+#: Each number has a cookie, so that two tabs do not overwrite each other's.
+DEVICE_COOKIE = "flashcall_device_"
 TRUSTED_FOR = timedelta(days=180)
 
 #: A browser is trusted with at most this many numbers, the last ones verified.
@@ -36,21 +37,10 @@ class Device:
 def devices_of(request: HttpRequest) -> tuple[Device, ...]:
     """Return the numbers that this browser is trusted with, the latest last.
 
-    What was changed or cannot be read is left out. A signed cookie may come from other settings
-    or from another version of this package.
+    A cookie that was changed or cannot be read does not count. A signed cookie may come from other
+    settings or from another version of this package.
     """
-    try:
-        stored = signing.loads(
-            request.COOKIES.get(DEVICE_COOKIE, ""), salt=DEVICE_COOKIE, max_age=TRUSTED_FOR
-        )
-    except (signing.BadSignature, ValueError):
-        return ()
-    pairs = stored if isinstance(stored, list) else []
-    return tuple(
-        Device(phone_id=pair[0], stamp=pair[1])
-        for pair in pairs[-MAX_TRUSTED_NUMBERS:]
-        if _is_device(pair)
-    )
+    return tuple(_stored(request)[-MAX_TRUSTED_NUMBERS:])
 
 
 def trust(request: HttpRequest, response: HttpResponseBase, *, phone_id: int) -> None:
@@ -59,20 +49,29 @@ def trust(request: HttpRequest, response: HttpResponseBase, *, phone_id: int) ->
     A trusted browser has cooldowns and quotas of its own, so strangers who use up those of the
     number do not lock out its owner.
     """
-    others = [device for device in devices_of(request) if device.phone_id != phone_id]
-    latest = [*others, Device(phone_id=phone_id, stamp=timestamp())][-MAX_TRUSTED_NUMBERS:]
-    stored = [(device.phone_id, device.stamp) for device in latest]
-    response.set_cookie(
-        DEVICE_COOKIE,
-        signing.dumps(stored, salt=DEVICE_COOKIE),
-        max_age=TRUSTED_FOR,
-        **get_cookie_options(),
-        httponly=True,
-        samesite="Lax",
-    )
+    others = [device for device in _stored(request) if device.phone_id != phone_id]
+    for device in others[: 1 - MAX_TRUSTED_NUMBERS]:
+        delete_cookie(response, _name(device.phone_id))
+    set_cookie(response, _name(phone_id), [phone_id, timestamp()], max_age=TRUSTED_FOR)
+
+
+def _stored(request: HttpRequest) -> list[Device]:
+    names = [name for name in request.COOKIES if name.startswith(DEVICE_COOKIE)]
+    # This site leaves at most a few too many, after two tabs. To read any number would be slow.
+    devices = [_device(request, name) for name in names[: 2 * MAX_TRUSTED_NUMBERS]]
+    return sorted(filter(None, devices), key=attrgetter("stamp"))
+
+
+def _device(request: HttpRequest, name: str) -> Device | None:
+    stored = read_cookie(request, name, max_age=TRUSTED_FOR)
+    return Device(phone_id=stored[0], stamp=stored[1]) if _is_device(stored) else None
 
 
 def _is_device(pair: Any) -> bool:
     """Return whether ``pair`` is the id of a number and a time; True is not the number 1."""
     is_pair = isinstance(pair, list) and len(pair) == 2
     return is_pair and type(pair[0]) is int and is_timestamp(pair[1])
+
+
+def _name(phone_id: int) -> str:
+    return f"{DEVICE_COOKIE}{phone_id}"

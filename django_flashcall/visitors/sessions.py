@@ -1,7 +1,7 @@
 """What a visitor's session remembers.
 
-It remembers the verifications that this browser began, when the visitor logged in or proved their
-number, which user is at the second step of a login, and a message for the next page.
+It remembers when the visitor logged in or proved their number, and which user is at the second step
+of a login. Nothing is written to it by a request that waits for the provider.
 
 What it holds is checked when it is read. It may come from another version of this package, or from
 a site that uses the same names. What cannot be read counts as absent.
@@ -10,39 +10,35 @@ a site that uses the same names. What cannot be read counts as absent.
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
 from typing import Any, TypeGuard
 from urllib.parse import urlencode
-from uuid import UUID
 
 from django.contrib.auth import get_user_model, load_backend
+from django.contrib.sessions.backends.base import UpdateError
+from django.contrib.sessions.exceptions import SessionInterrupted
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.crypto import constant_time_compare
+from django.utils.encoding import iri_to_uri
 from django.utils.http import url_has_allowed_host_and_scheme
 
-from ..clock import is_timestamp, timestamp
-from ..conf import get_backend_paths
+from ..clock import is_timestamp, moment_of, timestamp
+from ..conf import get_backend_paths, get_session_cookie
 from ..databases import written_user
 
-VERIFICATIONS_KEY = "flashcall"
 EVENTS_KEY = "flashcall_events"
 HELD_KEY = "flashcall_held"
-MESSAGE_KEY = "flashcall_message"
 
-#: A session remembers at most this many verifications, the latest ones.
-MAX_OPEN_VERIFICATIONS = 5
-
-#: With longer URLs, five of them would not fit into the 4 KB of a signed session cookie.
+#: Longer URLs are not kept. The visitor is then redirected to the default page.
 MAX_URL_LENGTH = 500
 
 #: The events that a session records: its first login, the latest login, and the latest proof of a
 #: number that was the user's before the first login.
 BEGAN, LOGIN, PROOF = "began", "login", "proof"
-
-#: A message is shown on its page for this long.
-MESSAGE_FOR = timedelta(seconds=30)
 
 SURROGATES = re.compile("[\ud800-\udfff]")
 
@@ -50,27 +46,42 @@ SURROGATES = re.compile("[\ud800-\udfff]")
 HELD_FOR = timedelta(minutes=10)
 
 
-def remember(request: HttpRequest, key: UUID, *, next_url: str = "") -> None:
-    """Bind the verification ``key`` to this browser, with the URL to visit after it."""
-    kept = {other: url for other, url in _remembered(request).items() if other != str(key)}
-    while len(kept) >= MAX_OPEN_VERIFICATIONS:
-        kept.pop(next(iter(kept)))  # the oldest
-    request.session[VERIFICATIONS_KEY] = {**kept, str(key): next_url}
+@contextmanager
+def saved_before_wait(request: HttpRequest | None) -> Iterator[None]:
+    """Save the session before the provider is asked, so that the late answer does not save it.
+
+    Meanwhile another tab may log in, and its session must not be replaced by this older one.
+    """
+    session = getattr(request, "session", None)
+    if session is None or request is None:
+        yield
+        return
+    if session.modified and session.session_key:
+        _save(session)
+    yield
+    save_only_changes(request)
 
 
-def remembers(request: HttpRequest, key: UUID) -> bool:
-    """Return whether this browser began the verification ``key``."""
-    return str(key) in _remembered(request)
+def save_only_changes(request: HttpRequest) -> None:
+    """Let the answer save the session only if it was changed, and never delete its cookie.
+
+    With ``SESSION_SAVE_EVERY_REQUEST``, Django would write the session as this request read it. It
+    would also delete the cookie if a login in another tab has ended that session.
+    """
+    # SECURITY: Django ignores a session that looks empty to it and came without a cookie.
+    session: Any = request.session
+    session.is_empty = lambda: not session.modified
+    request.COOKIES.pop(get_session_cookie(), None)
 
 
-def remembered_keys(request: HttpRequest) -> list[str]:
-    """Return the keys of this browser's verifications, the oldest first."""
-    return list(_remembered(request))
+def bounded_url(url: str) -> str:
+    """Return ``url`` in ASCII, or an empty string if it is too long to be kept.
 
-
-def next_url_of(request: HttpRequest, key: UUID) -> str:
-    """Return the URL to visit after the verification ``key``; empty if there is none."""
-    return _remembered(request).get(str(key), "")
+    This is the only limit for URLs that a visitor chooses. It holds for the session, the database
+    and the ``next`` of a redirect, whose length Django limits too.
+    """
+    uri: str = iri_to_uri(url)
+    return uri if len(uri) <= MAX_URL_LENGTH else ""
 
 
 def requested_url(request: HttpRequest) -> str:
@@ -80,12 +91,13 @@ def requested_url(request: HttpRequest) -> str:
     is_safe = url_has_allowed_host_and_scheme(
         url, allowed_hosts={request.get_host()}, require_https=request.is_secure()
     )
-    return url if is_safe and len(url) <= MAX_URL_LENGTH else ""
+    return url if is_safe else ""
 
 
 def url_with_next(url_name: str, *, next_url: str) -> str:
     """Return the URL of a page of this package, with ``next_url`` as its ``next``."""
-    query = f"?{urlencode({'next': next_url})}" if next_url else ""
+    kept = bounded_url(next_url)
+    query = f"?{urlencode({'next': kept})}" if kept else ""
     return f"{reverse(url_name)}{query}"
 
 
@@ -108,7 +120,7 @@ def began_at(request: HttpRequest) -> datetime:
     # SECURITY: a number that was added later proves nothing. The time can live in a session, unlike
     # a list of those numbers, which a visitor with a signed cookie could take back.
     began = _stored(request, EVENTS_KEY).get(BEGAN)
-    return datetime.fromtimestamp(began if is_timestamp(began) else 0, UTC)
+    return moment_of(began if is_timestamp(began) else 0)
 
 
 def is_recent(request: HttpRequest, *, max_age: timedelta) -> bool:
@@ -162,7 +174,7 @@ def hold_user(request: HttpRequest, user: Any) -> None:
         "user": str(user.pk),
         "backend": getattr(user, "backend", ""),
         "hash": user.get_session_auth_hash(),
-        "page": request.get_full_path(),
+        "page": bounded_url(request.get_full_path()),
         "at": timestamp(),
     }
 
@@ -192,42 +204,10 @@ def password_page(request: HttpRequest) -> str:
     return page if _is_text(page) and page.startswith("/") else ""
 
 
-def keep_message(request: HttpRequest, text: str, *, page: str) -> None:
-    """Keep ``text`` for the next views of ``page``, so that a reload does not post again."""
-    request.session[MESSAGE_KEY] = {"page": page, "text": text, "at": timestamp()}
-
-
-def message_on(request: HttpRequest, *, page: str) -> str:
-    """Return the message that was kept for ``page`` recently; empty if there is none."""
-    stored = _stored(request, MESSAGE_KEY)
-    text, kept_at = stored.get("text"), stored.get("at")
-    # Not forgotten here: a browser may load a page in advance, and show it later.
-    is_old = not is_timestamp(kept_at) or timestamp() - kept_at >= MESSAGE_FOR.total_seconds()
-    return text if not is_old and stored.get("page") == page and _is_text(text) else ""
-
-
-def forget_message(request: HttpRequest) -> None:
-    """Forget the message, since the visitor has done something else."""
-    request.session.pop(MESSAGE_KEY, None)
-
-
 def _stored(request: HttpRequest, name: str) -> dict[str, Any]:
     """Return the dict that the session holds under ``name``; empty if it holds anything else."""
     stored = request.session.get(name)
     return stored if isinstance(stored, dict) else {}
-
-
-def _remembered(request: HttpRequest) -> dict[str, str]:
-    stored = _stored(request, VERIFICATIONS_KEY)
-    return {key: url for key, url in stored.items() if _is_key(key) and _is_text(url)}
-
-
-def _is_key(text: object) -> bool:
-    """Return whether ``text`` is the key of a verification, as ``remember()`` writes it."""
-    try:
-        return isinstance(text, str) and str(UUID(text)) == text
-    except ValueError:
-        return False
 
 
 def _is_text(value: object) -> TypeGuard[str]:
@@ -254,3 +234,17 @@ def _load_user(pk: object, *, backend: str) -> Any:
         return load_backend(backend).get_user(get_user_model()._meta.pk.to_python(pk))
     except ValidationError:
         return None
+
+
+def _save(session: Any) -> None:
+    key = session.session_key
+    try:
+        session.save()
+    except UpdateError as error:
+        raise SessionInterrupted(
+            "The session was deleted before the request completed. The user may have logged out in "
+            "another tab."
+        ) from error
+    # A session in a cookie has another key now. Only the answer can send it, if it must.
+    is_in_cookie = session.session_key != key
+    session.modified = is_in_cookie and type(session)(key).load() != dict(session.items())

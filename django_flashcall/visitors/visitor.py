@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest
 
 from ..conf import get_address
 from .addresses import read_address
+from .browsers import browser_of
 from .devices import Device, devices_of
 
 
@@ -17,13 +19,16 @@ from .devices import Device, devices_of
 class Visitor:
     """The person who asks for a call or enters a code.
 
-    ``address`` is empty if it is not known. ``devices`` are the numbers that were verified in this
-    browser. ``request`` is passed on to Django's own signals.
+    ``address`` is empty if it is not known. ``browser`` is the only one in which a verification
+    can be finished, and ``devices`` are the numbers that were verified in it. ``next_url`` is the
+    page to visit after the verification. ``request`` is passed on to Django's own signals.
     """
 
     address: str = ""
     user: AbstractBaseUser | None = None
+    browser: UUID | None = field(default=None, repr=False)
     devices: tuple[Device, ...] = ()
+    next_url: str = field(default="", repr=False)
     request: HttpRequest | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -37,7 +42,11 @@ def visitor_of(request: HttpRequest) -> Visitor:
     user = getattr(request, "user", None)
     known = user if user is not None and user.is_authenticated else None
     return Visitor(
-        address=client_address(request), user=known, devices=devices_of(request), request=request
+        address=client_address(request),
+        user=known,
+        browser=browser_of(request),
+        devices=devices_of(request),
+        request=request,
     )
 
 

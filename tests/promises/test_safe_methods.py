@@ -23,10 +23,12 @@ import django_flashcall
 from django_flashcall.choices import AttemptStatus, Purpose, VerificationStatus
 from django_flashcall.models import Phone, Verification, VerificationAttempt
 from django_flashcall.simulator.exchange import exchange
-from django_flashcall.visitors import sessions
+from django_flashcall.visitors import messages
+from django_flashcall.visitors.browsers import BROWSER_COOKIE, browser_of
 from tests.browser import Browser, request_from
 from tests.constants import (
     DISTANT,
+    LOGIN,
     MODEL_BACKEND,
     NOON,
     NUMBER,
@@ -107,18 +109,16 @@ class State:
         return {**rows, "calls": list(self.outbox), "cookies": cookies, "exchange": exchanged}
 
     def kept_cookies(self) -> list[str]:
-        """Return the names of the cookies, but for that of the CSRF token."""
-        return [name for name in self.client.cookies if name != "csrftoken"]
+        """Return the names of the cookies, except those that every page renews."""
+        return [name for name in self.client.cookies if name not in ("csrftoken", BROWSER_COOKIE)]
 
 
-def remember(client: Client, verifications: list[Verification]) -> None:
-    """Let the session remember these, and a message on the page of each."""
+def begin(client: Client) -> None:
+    """Let all verifications belong to the browser."""
+    client.get(LOGIN)
     request = request_from()
-    request.session = client.session
-    for verification in verifications:
-        sessions.remember(request, verification.key, next_url="/welcome/")
-    request.session.save()
-    client.cookies["sessionid"] = request.session.session_key
+    request.COOKIES = {name: cookie.value for name, cookie in client.cookies.items()}
+    Verification.objects.update(browser=browser_of(request), next_url="/welcome/")
 
 
 def verifications_of(user: Any, phone: Phone, *, kind: str) -> list[Verification]:
@@ -190,7 +190,7 @@ class TestSafeMethods:
         settings.DEBUG = True  # for the simulator
         phone = Phone.objects.get()
         made = verifications_of(user, phone, kind=kind)
-        remember(visitor_client, made)
+        begin(visitor_client)
         if kind == "killed":
             clock.shift(timedelta(minutes=4))
         url = self.url_of(name, made)
@@ -252,7 +252,7 @@ class TestAMessage:
     def test_grows_old(self, own_browser: Browser, clock: Clock) -> None:
         own_browser.ask(NUMBER)
         own_browser.press("Call again")
-        clock.shift(sessions.MESSAGE_FOR)
+        clock.shift(messages.KEPT_FOR + timedelta(seconds=1))
 
         page = own_browser.open(own_browser.url)
 

@@ -15,7 +15,7 @@ from django_flashcall.exceptions import PhoneLoginOff
 from django_flashcall.forms import CodeForm, PhoneForm
 from django_flashcall.models import Verification
 from django_flashcall.views import CodeView, LoginView
-from django_flashcall.visitors import sessions
+from django_flashcall.visitors import browsers
 from tests.browser import Browser, is_logged_in, prove, request_from, user_of
 from tests.constants import CONFIRM, LOGIN, NUMBER, OTHER, PASSWORD, VISITOR, Outbox
 from tests.factories import PhoneFactory
@@ -77,7 +77,7 @@ class TestPhoneLoginOff:
         self, begun: Verification, outbox: Outbox
     ) -> None:
         request = request_from()
-        sessions.remember(request, begun.key)
+        begun.browser = browsers.identify(request)
         form = CodeForm(request, {"code": outbox[0].code}, verification=begun)
 
         assert form.non_field_errors() == [

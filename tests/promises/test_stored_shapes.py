@@ -16,7 +16,7 @@ from django_flashcall.calls import decoys
 from django_flashcall.choices import Channel
 from django_flashcall.limits import breaker
 from django_flashcall.models import Phone, Verification
-from django_flashcall.visitors import devices, sessions
+from django_flashcall.visitors import browsers, devices, messages, sessions
 from tests.browser import Browser, is_logged_in, request_from
 from tests.constants import (
     CONFIRM,
@@ -32,10 +32,8 @@ from tests.factories import PhoneFactory, UserFactory
 from tests.values import WRONG_VALUES
 
 KEYS = [
-    sessions.VERIFICATIONS_KEY,
     sessions.EVENTS_KEY,
     sessions.HELD_KEY,
-    sessions.MESSAGE_KEY,
 ]
 PAGES = [LOGIN, CONFIRM, "/phone/second-step/", "/phone/again/"]
 AN_HOUR_AND_A_SECOND = timedelta(hours=1, seconds=1).total_seconds()
@@ -46,16 +44,24 @@ PLAIN_TEXTS = [value for value in WRONG_VALUES if isinstance(value, str) and val
 wrong_values = pytest.mark.parametrize("wrong", WRONG_VALUES, ids=lambda value: repr(value)[:30])
 
 
-def device_cookie(value: Any) -> str:
-    """Return a cookie that the site has signed."""
-    return signing.dumps(value, salt=devices.DEVICE_COOKIE)
+DEVICE_7 = f"{devices.DEVICE_COOKIE}7"
+
+
+def signed(value: Any, *, name: str) -> str:
+    """Return the cookie ``name`` as the site signs it."""
+    return signing.dumps(value, salt=name)
+
+
+def request_with(value: Any, *, name: str) -> Any:
+    """Return a request with a signed cookie."""
+    request = request_from()
+    request.COOKIES[name] = signed(value, name=name)
+    return request
 
 
 def devices_with(value: Any) -> tuple[devices.Device, ...]:
     """Return what is read from a signed cookie."""
-    request = request_from()
-    request.COOKIES[devices.DEVICE_COOKIE] = device_cookie(value)
-    return devices.devices_of(request)
+    return devices.devices_of(request_with(value, name=DEVICE_7))
 
 
 def session_with(**stored: Any) -> Any:
@@ -78,19 +84,21 @@ class TestDeviceCookies:
     def test_a_cookie_of_another_shape_trusts_nothing(self, wrong: Any) -> None:
         assert devices_with(wrong) == ()
         assert devices_with([wrong]) == ()
-        assert devices_with([[wrong, wrong]]) == ()
-        assert devices_with([[7, wrong]]) == ()
+        assert devices_with([wrong, wrong]) == ()
+        assert devices_with([7, wrong]) == ()
         if type(wrong) is not int:
-            assert devices_with([[wrong, time.time()]]) == ()
+            assert devices_with([wrong, time.time()]) == ()
 
     @wrong_values
     def test_what_cannot_be_read_does_not_take_the_rest_with_it(self, wrong: Any) -> None:
-        good = [7, time.time() - 1]
-        assert [device.phone_id for device in devices_with([wrong, good])] == [7]
+        request = request_with([7, time.time() - 1], name=DEVICE_7)
+        other = f"{devices.DEVICE_COOKIE}8"
+        request.COOKIES[other] = signed(wrong, name=other)
+        assert [device.phone_id for device in devices.devices_of(request)] == [7]
 
     def test_a_time_in_the_future_is_none_beyond_what_clocks_differ(self) -> None:
-        assert devices_with([[7, time.time() + 60]])
-        assert not devices_with([[7, time.time() + AN_HOUR_AND_A_SECOND]])
+        assert devices_with([7, time.time() + 60])
+        assert not devices_with([7, time.time() + AN_HOUR_AND_A_SECOND])
 
     @pytest.mark.django_db
     @wrong_values
@@ -99,7 +107,8 @@ class TestDeviceCookies:
     ) -> None:
         PhoneFactory(number=NUMBER, trusted_since=NOON - timedelta(days=1))
         phone_id = Phone.objects.get().pk
-        browser.client.cookies[devices.DEVICE_COOKIE] = device_cookie([[phone_id, wrong]])
+        name = f"{devices.DEVICE_COOKIE}{phone_id}"
+        browser.client.cookies[name] = signed([phone_id, wrong], name=name)
         browser.ask(NUMBER)
         assert not Verification.objects.get().is_trusted
         browser.answer(outbox[-1].code)
@@ -120,23 +129,10 @@ class TestSessions:
             assert browser.client.get(page).status_code in (200, 302)
         browser.ask(NUMBER)
         session = browser.client.session
-        if name != sessions.VERIFICATIONS_KEY:
-            session[name] = wrong
-            session.save()
+        session[name] = wrong
+        session.save()
         browser.answer(outbox[-1].code)
         assert is_logged_in(browser)
-
-    @wrong_values
-    def test_a_verification_of_another_shape_is_not_remembered(self, wrong: Any) -> None:
-        key = uuid4()
-        text = wrong if isinstance(wrong, str) else str(wrong)
-        request = session_with(**{sessions.VERIFICATIONS_KEY: {text: "", str(key): "/next/"}})
-        assert sessions.remembered_keys(request) == [str(key)]
-        assert sessions.next_url_of(request, key) == "/next/"
-        if wrong not in PLAIN_TEXTS:
-            request = session_with(**{sessions.VERIFICATIONS_KEY: {str(key): wrong}})
-            assert not sessions.remembers(request, key)
-            assert sessions.next_url_of(request, key) == ""
 
     @wrong_values
     def test_an_event_at_no_time_did_not_happen(self, wrong: Any) -> None:
@@ -181,14 +177,19 @@ class TestSessions:
         assert response.status_code == 302
         assert response["Location"].startswith(reverse(settings.LOGIN_URL))
 
+
+class TestCookies:
+    @wrong_values
+    def test_a_browser_of_another_shape_is_none(self, wrong: Any) -> None:
+        request = request_with(wrong, name=browsers.BROWSER_COOKIE)
+        assert browsers.browser_of(request) is None
+
     @wrong_values
     def test_a_message_of_another_shape_is_none(self, wrong: Any) -> None:
-        if wrong not in PLAIN_TEXTS:
-            message = {"page": "/", "text": wrong}
-            request = session_with(**{sessions.MESSAGE_KEY: message})
-            assert sessions.pop_message(request, page="/") == ""
-        request = session_with(**{sessions.MESSAGE_KEY: {"page": wrong, "text": "x"}})
-        assert sessions.pop_message(request, page="/") == ""
+        key = uuid4()
+        request = request_with(wrong, name=f"{messages.MESSAGE_COOKIE}{key.hex}")
+        shown = messages.read_message(request, key=key)
+        assert shown == (wrong if isinstance(wrong, str) else "")
 
 
 class TestPostedFields:

@@ -45,7 +45,7 @@ def cookie_of(phone_id: int) -> str:
     """Return the cookie of a browser in which the number was verified."""
     response = HttpResponse()
     devices.trust(request_from(), response, phone_id=phone_id)
-    return response.cookies[devices.DEVICE_COOKIE].value
+    return response.cookies[f"{devices.DEVICE_COOKIE}{phone_id}"].value
 
 
 class TestSwitching:
@@ -55,7 +55,7 @@ class TestSwitching:
     ) -> None:
         settings.USE_TZ = not use_tz
         request = request_from()
-        request.COOKIES[devices.DEVICE_COOKIE] = cookie_of(7)
+        request.COOKIES[f"{devices.DEVICE_COOKIE}7"] = cookie_of(7)
         settings.USE_TZ = use_tz
         [device] = devices.devices_of(request)
         before, after = timezone.now() - timedelta(seconds=1), timezone.now() + timedelta(seconds=1)

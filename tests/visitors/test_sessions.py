@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from http.cookies import SimpleCookie
 from typing import Any
-from uuid import UUID, uuid4
 
 import pytest
-from django.contrib.auth import user_logged_in
+from django.contrib import auth
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, user_logged_in
 from django.contrib.sessions.backends.signed_cookies import SessionStore
 from django.http import HttpRequest
 from django.test import RequestFactory
+from django.utils.crypto import get_random_string
 
 from django_flashcall.visitors import sessions
-from tests.browser import request_from
 from tests.constants import MODEL_BACKEND, Clock
 from tests.factories import UserFactory
+
+AUTH_KEYS = (BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY)
 
 
 @pytest.fixture
@@ -25,36 +28,27 @@ def request_with_session() -> HttpRequest:
     return request
 
 
-class TestVerifications:
-    def test_a_browser_remembers_what_it_began_and_where_to_go(self) -> None:
-        request, key = request_from(), uuid4()
-        sessions.remember(request, key, next_url="/basket/")
-        assert sessions.remembers(request, key)
-        assert sessions.next_url_of(request, key) == "/basket/"
-        assert not sessions.remembers(request_from(), key)
-        assert sessions.next_url_of(request, uuid4()) == ""
+class TestUrls:
+    def test_a_url_is_stored_up_to_the_limit_and_no_further(self) -> None:
+        longest = "/" + "x" * (sessions.MAX_URL_LENGTH - 1)
+        assert sessions.bounded_url(longest) == longest
+        assert sessions.bounded_url(longest + "x") == ""
 
-    def test_a_browser_keeps_a_few_and_forgets_the_oldest(self) -> None:
-        request = request_from()
-        keys = [uuid4() for _ in range(sessions.MAX_OPEN_VERIFICATIONS + 2)]
-        for key in keys:
-            sessions.remember(request, key)
-        assert list(map(UUID, sessions.remembered_keys(request))) == keys[2:]
+    def test_a_url_is_measured_as_it_is_sent(self) -> None:
+        assert sessions.bounded_url("/привет/\0") == "/%D0%BF%D1%80%D0%B8%D0%B2%D0%B5%D1%82/%00"
+        assert sessions.bounded_url("/" + "я" * (sessions.MAX_URL_LENGTH // 6 + 1)) == ""
 
-    def test_what_is_begun_again_is_the_latest(self) -> None:
-        request = request_from()
-        keys = [uuid4() for _ in range(sessions.MAX_OPEN_VERIFICATIONS)]
-        for key in [*keys, keys[0]]:
-            sessions.remember(request, key)
-        assert list(map(UUID, sessions.remembered_keys(request))) == [*keys[1:], keys[0]]
+    @pytest.mark.parametrize("letter", ["x", "/", "я", "😀"])
+    def test_a_redirect_that_names_the_longest_url_is_short_enough_for_django(
+        self, letter: str
+    ) -> None:
+        for length in range(sessions.MAX_URL_LENGTH + 2):
+            url = sessions.url_with_next("django_flashcall:login", next_url="/" + letter * length)
+            assert len(url) < 2048
 
-    def test_what_is_remembered_survives_a_session_in_a_cookie(self) -> None:
-        request, key = request_from(), uuid4()
-        sessions.remember(request, key, next_url="/basket/")
-        request.session.save()
-        later = request_from()
-        later.session = SessionStore(request.session.session_key)
-        assert sessions.remembers(later, key)
+    def test_a_url_of_another_site_is_not_requested(self) -> None:
+        request = RequestFactory().post("/", {"next": "https://example.com/"})
+        assert sessions.requested_url(request) == ""
 
 
 class TestEvents:
@@ -109,3 +103,32 @@ class TestHeldUsers:
 
     def test_nobody_is_held_in_a_fresh_session(self, request_with_session: HttpRequest) -> None:
         assert sessions.held_user(request_with_session) is None
+
+
+@pytest.mark.django_db
+class TestSize:
+    def test_the_fullest_session_fits_into_a_signed_cookie(self, settings: Any) -> None:
+        url = "/" + get_random_string(sessions.MAX_URL_LENGTH - 1)
+        request = RequestFactory().get(url)
+        request.session = SessionStore()
+        user: Any = UserFactory()
+        user.backend = MODEL_BACKEND
+        request.user = user
+        sessions.mark_proof(request, added_at=None)
+        auth.login(request, user)
+        sessions.hold_user(request, user)
+        ours = {*request.session.keys()} - {*AUTH_KEYS}
+        assert ours == {sessions.EVENTS_KEY, sessions.HELD_KEY}
+        assert request.session[sessions.HELD_KEY]["page"] == url
+        request.session["site"] = get_random_string(800)
+
+        request.session.save()
+
+        cookie = SimpleCookie({settings.SESSION_COOKIE_NAME: request.session.session_key})
+        assert len(cookie.output(header="")) < 4096
+
+    def test_a_longer_url_of_the_page_of_the_password_is_not_kept(self) -> None:
+        request = RequestFactory().get("/", {"next": "x" * sessions.MAX_URL_LENGTH})
+        request.session = SessionStore()
+        sessions.hold_user(request, UserFactory())
+        assert sessions.password_page(request) == ""
