@@ -24,7 +24,7 @@ DIGIT = re.compile(r"\d")
 #: What may be a number inside any text, after ``text.plain()``.
 FOUND_NUMBER = re.compile(r"\+?\(?[0-9](?:[ ()./_,:;-]{0,3}[0-9])+")
 
-#: So many digits are masked in any text, whether or not they are a valid number.
+#: A text with at least this many digits in a row is masked, even if it is no valid number.
 MIN_MASKED_DIGITS = 10
 
 #: The values of ``FLASHCALL["NUMBER_TYPES"]``.
