@@ -9,6 +9,7 @@ from asgiref.sync import sync_to_async
 from django.contrib.auth import get_user_model
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import AbstractBaseUser
+from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError
 from django.db.models import EmailField
 from django.http import HttpRequest
@@ -18,11 +19,12 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
 from .accounts import is_dormant, users_with
-from .choices import Purpose
+from .choices import Purpose, Refusal
 from .conf import get_settings
 from .exceptions import LoginRefused
 from .models import Phone, Verification
 from .phone import mask
+from .text import word
 from .transactions import in_own_transaction
 
 logger = logging.getLogger(__name__)
@@ -31,11 +33,11 @@ logger = logging.getLogger(__name__)
 USERNAME_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 
 REFUSALS = {
-    "unproven": _(
+    Refusal.UNPROVEN: _(
         "This number is listed in an account but was never confirmed. Log in another way and "
         "confirm it."
     ),
-    "dormant": _(
+    Refusal.DORMANT: _(
         "Nobody has logged in with this number for a long time. Log in another way and confirm it."
     ),
 }
@@ -64,10 +66,14 @@ class PhoneBackend(ModelBackend):
         try:
             return self._user_of(verification, request=request)
         except LoginRefused as refusal:
-            verification.refusal = refusal
-            masked = mask(verification.number)
-            logger.warning("number=%s login refused: %s", masked, refusal.code)
+            self._refuse(verification, refusal)
             return None
+        except PermissionDenied:
+            self._refuse(verification, LoginRefused())  # by a method of the site
+            raise
+        except Exception:
+            self._give_back(verification)
+            raise
 
     async def aauthenticate(  # type: ignore[override]
         self, request: HttpRequest | None, verification: Verification | None = None
@@ -161,6 +167,26 @@ class PhoneBackend(ModelBackend):
         this = Verification.objects.filter(pk=verification.pk)
         return this.consume(now=now, purpose=Purpose.LOGIN)
 
+    def _refuse(self, verification: Verification, refusal: LoginRefused) -> None:
+        """Record that the right code logged nobody in, and why."""
+        verification.refusal = refusal
+        verification.refusal_code = word(refusal.code) or Refusal.REFUSED
+        masked = mask(verification.number)
+        logger.warning("number=%s login refused: %s", masked, verification.refusal_code)
+        self._record_refusal(verification)
+
+    @in_own_transaction(Verification)
+    def _record_refusal(self, verification: Verification) -> None:
+        this = Verification.objects.filter(pk=verification.pk)
+        this.refuse(code=verification.refusal_code)
+
+    @in_own_transaction(Verification)
+    def _give_back(self, verification: Verification) -> None:
+        """Undo the use of the approval, which led to nothing, so that it can be tried again."""
+        this = Verification.objects.filter(pk=verification.pk)
+        this.give_back(consumed_at=verification.consumed_at, code=verification.refusal_code)
+        verification.consumed_at = None
+
     def _user_of(
         self, verification: Verification, *, request: HttpRequest | None
     ) -> AbstractBaseUser:
@@ -170,15 +196,16 @@ class PhoneBackend(ModelBackend):
             made = self.create_user(number)
             user = made or self.find_user(number)
         if user is None:
-            raise LoginRefused(code="no_user")
+            raise LoginRefused(code=Refusal.NO_USER)
         if not self.may_log_in(user):
-            raise LoginRefused(code="staff" if self._is_guarded(user) else "inactive", user=user)
+            code = Refusal.STAFF if self._is_guarded(user) else Refusal.INACTIVE
+            raise LoginRefused(code=code, user=user)
         if self.prove_again(phone_id, user=user):
             return user
         if made is None:
             self._refuse_unproven(verification, user=user, request=request)
         if not self.bind(phone_id, user=user):
-            raise LoginRefused(code="duplicate")  # another user proved it at the same moment
+            raise LoginRefused(code=Refusal.DUPLICATE)  # another user proved it at the same moment
         return user
 
     def _refuse_unproven(
@@ -193,13 +220,14 @@ class PhoneBackend(ModelBackend):
         if is_proven_elsewhere and not is_dormant(user):
             return
         if not self.has_second_proof(request, user):
-            code = "dormant" if was_proven or is_proven_elsewhere else "unproven"
+            is_proven = was_proven or is_proven_elsewhere
+            code = Refusal.DORMANT if is_proven else Refusal.UNPROVEN
             raise LoginRefused(REFUSALS[code], code=code, user=user)
 
     def _find_by_field(self, number: str) -> AbstractBaseUser | None:
         users = list(users_with(number)[:2])
         if len(users) > 1:
-            raise LoginRefused(code="duplicate")
+            raise LoginRefused(code=Refusal.DUPLICATE)
         return users[0] if users else None
 
     @in_own_transaction(Phone)

@@ -23,11 +23,13 @@ from .choices import (
     Channel,
     ErrorCode,
     Purpose,
+    Refusal,
     VerificationStatus,
 )
 from .exceptions import LoginRefused
 from .money import MONEY, NOTHING, Price, Usage
 from .phone import display, display_masked, mask
+from .text import MAX_WORD_LENGTH
 
 __all__ = ["Phone", "Price", "Usage", "Verification", "VerificationAttempt"]
 
@@ -138,8 +140,15 @@ class Verification(models.Model):
     expires_at = models.DateTimeField(_("expires at"))
     approved_at = models.DateTimeField(_("approved at"), null=True, blank=True)
     consumed_at = models.DateTimeField(_("used at"), null=True, blank=True)
+    refusal_code = models.CharField(
+        _("refusal"),
+        max_length=MAX_WORD_LENGTH,
+        choices=Refusal,
+        blank=True,
+        help_text=_("Why the right code logged nobody in."),
+    )
 
-    #: Why a right code did not log in. It is only set on this object, and is not stored.
+    #: The error behind ``refusal_code``. It is only set on this object, and is not stored.
     refusal: LoginRefused | None = None
 
     objects = querysets.VerificationQuerySet.as_manager()
@@ -171,6 +180,10 @@ class Verification(models.Model):
                 | Q(approved_at__isnull=False, status=VerificationStatus.APPROVED),
                 name="flashcall_verif_approved",
             ),
+            models.CheckConstraint(
+                condition=Q(refusal_code="") | Q(status=VerificationStatus.APPROVED),
+                name="flashcall_verif_refused",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -197,7 +210,9 @@ class Verification(models.Model):
         return max(self.max_attempts - self.attempt_count, 0)
 
     def state(self, *, now: datetime) -> str:
-        """Return the status, or the derived *used*, *expired* or *exhausted*."""
+        """Return the status, or the derived *used*, *refused*, *expired* or *exhausted*."""
+        if self.refusal_code:
+            return "refused"
         if self.status != VerificationStatus.PENDING:
             return "used" if self.consumed_at else str(self.status)
         if self.expires_at <= now:

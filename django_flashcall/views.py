@@ -142,7 +142,8 @@ class CheckView(RedirectMixin, FormView):
         self.attempts = services.current_attempts(verification)
         if not self.attempts:
             return self.start_again(request)  # purged in the meantime
-        if verification.consumed_at and request.user.is_authenticated:
+        is_used = verification.state(now=timezone.now()) == "used"
+        if is_used and request.user.is_authenticated:
             return HttpResponseRedirect(self.get_success_url())
         return super().dispatch(request, *args, **kwargs)
 
