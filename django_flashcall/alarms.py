@@ -47,6 +47,10 @@ TEXTS: dict[str, str | Promise] = {
         "All visitors seem to come from one private address, so per-address limits apply to all "
         "visitors together. Set RATELIMIT_IP_META_KEY to the header that your proxy sets."
     ),
+    Alarm.SIGN_UP_FAILED: _(
+        "A code was right, but no user could be created: %(error)s. Run manage.py check, and see "
+        "the log of django_flashcall.backends."
+    ),
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import traceback
 from datetime import datetime
 
 from asgiref.sync import sync_to_async
@@ -18,10 +19,11 @@ from django.utils.crypto import get_random_string
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
+from . import alarms
 from .accounts import is_dormant, users_with
-from .choices import Purpose, Refusal
+from .choices import Alarm, Purpose, Refusal
 from .conf import get_settings
-from .exceptions import LoginRefused
+from .exceptions import LoginRefused, SignUpFailed
 from .models import Phone, Verification
 from .phone import mask
 from .text import word
@@ -59,7 +61,8 @@ class PhoneBackend(ModelBackend):
     ) -> AbstractBaseUser | None:
         """Use ``verification``; return the user of its number, or a new one if ``SIGN_UP`` is on.
 
-        If ``None`` is returned, ``verification.refusal`` says why.
+        If ``None`` is returned, ``verification.refusal`` says why. After ``SignUpFailed``, the
+        approval can be used again.
         """
         if verification is None or not self._consume(verification):
             return None
@@ -173,7 +176,10 @@ class PhoneBackend(ModelBackend):
         verification.refusal_code = word(refusal.code) or Refusal.REFUSED
         masked = mask(verification.number)
         logger.warning("number=%s login refused: %s", masked, verification.refusal_code)
-        self._record_refusal(verification)
+        if isinstance(refusal, SignUpFailed):
+            self._give_back(verification)
+        else:
+            self._record_refusal(verification)
 
     @in_own_transaction(Verification)
     def _record_refusal(self, verification: Verification) -> None:
@@ -193,7 +199,7 @@ class PhoneBackend(ModelBackend):
         number, phone_id = verification.number, verification.phone_id
         user, made = self.find_user(number), None
         if user is None and get_settings().SIGN_UP:
-            made = self.create_user(number)
+            made = self._create_user(number)
             user = made or self.find_user(number)
         if user is None:
             raise LoginRefused(code=Refusal.NO_USER)
@@ -207,6 +213,16 @@ class PhoneBackend(ModelBackend):
         if not self.bind(phone_id, user=user):
             raise LoginRefused(code=Refusal.DUPLICATE)  # another user proved it at the same moment
         return user
+
+    def _create_user(self, number: str) -> AbstractBaseUser | None:
+        try:
+            return self.create_user(number)
+        except (LoginRefused, PermissionDenied):
+            raise
+        except Exception as error:
+            # A site's user model and methods have errors of their own.
+            _report_failed_sign_up(error, number=number)
+            raise SignUpFailed() from error
 
     def _refuse_unproven(
         self, verification: Verification, *, user: AbstractBaseUser, request: HttpRequest | None
@@ -239,3 +255,11 @@ class PhoneBackend(ModelBackend):
         user.save()
         phone.update(user=user)
         return user
+
+
+def _report_failed_sign_up(error: Exception, *, number: str) -> None:
+    # SECURITY: the name of the error and the lines of code, but not its text. The error of a
+    # database repeats the values of the row, and with them the number.
+    name, lines = type(error).__name__, "".join(traceback.format_tb(error.__traceback__))
+    logger.error("number=%s sign-up failed: %s\n%s", mask(number), name, lines)
+    alarms.sound(Alarm.SIGN_UP_FAILED, about=name, error=name)

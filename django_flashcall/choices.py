@@ -90,6 +90,7 @@ class Alarm(TextChoices):
     SPENDING = "spending"
     CONVERSION = "conversion"
     ONE_ADDRESS = "one_address"
+    SIGN_UP_FAILED = Refusal.SIGN_UP_FAILED.value
 
 
 class Verdict(TextChoices):

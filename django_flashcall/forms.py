@@ -24,6 +24,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
 from . import services
+from .calls.progress import can_finish
 from .choices import Purpose
 from .conf import get_settings
 from .exceptions import (
@@ -221,6 +222,9 @@ class CodeForm(forms.Form):
         self.request = request
         self.verification = verification
         self.user: AbstractBaseUser | None = None
+        self.finishes = can_finish(verification, now=timezone.now())
+        if self.finishes:
+            self.fields["code"].disabled, self.fields["code"].required = True, False
 
     # SECURITY: Django's own stack frames contain the code, so they are hidden from error
     # reports as well.
@@ -230,12 +234,16 @@ class CodeForm(forms.Form):
         super().full_clean()
 
     def clean_code(self) -> str:
-        """Check the code, which costs one check unless it is malformed."""
+        """Check the code, which costs one check unless it is malformed.
+
+        After a right code whose sign-up failed, none is needed.
+        """
         code: str = self.cleaned_data["code"]
         try:
             self._refuse_other_browser()
             enforce_rate(self.request, action="check")
-            services.check_code(self.verification, code, visitor=self.visitor())
+            if not self.finishes:
+                services.check_code(self.verification, code, visitor=self.visitor())
         except FlashCallError as error:
             raise ValidationError(str(error), code=error.code) from error
         return code

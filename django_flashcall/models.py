@@ -29,7 +29,6 @@ from .choices import (
 from .exceptions import LoginRefused
 from .money import MONEY, NOTHING, Price, Usage
 from .phone import display, display_masked, mask
-from .text import MAX_WORD_LENGTH
 
 __all__ = ["Phone", "Price", "Usage", "Verification", "VerificationAttempt"]
 
@@ -140,13 +139,7 @@ class Verification(models.Model):
     expires_at = models.DateTimeField(_("expires at"))
     approved_at = models.DateTimeField(_("approved at"), null=True, blank=True)
     consumed_at = models.DateTimeField(_("used at"), null=True, blank=True)
-    refusal_code = models.CharField(
-        _("refusal"),
-        max_length=MAX_WORD_LENGTH,
-        choices=Refusal,
-        blank=True,
-        help_text=_("Why the right code logged nobody in."),
-    )
+    refusal_code = models.CharField(_("refusal"), max_length=64, choices=Refusal, blank=True)
 
     #: The error behind ``refusal_code``. It is only set on this object, and is not stored.
     refusal: LoginRefused | None = None

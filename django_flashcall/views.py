@@ -291,6 +291,8 @@ class CodeView(PublicMixin, CheckView):
         """Show the errors; a right code that does not log in has its own hook."""
         if self.verification.refusal:
             return self.login_refused(form, self.verification.refusal)
+        if form.finishes and "code" not in form.errors:
+            return self.show_again()  # another click has used the approval
         return super().form_invalid(form)
 
     def login_refused(self, form: CodeForm, refusal: LoginRefused) -> HttpResponse:

@@ -165,7 +165,7 @@ class TestPage:
         assert "You cannot log in with this number." in page.text
         page = browser.open(browser.url)
         assert page.title.startswith("You are not logged in")
-        assert "The code was right, but you cannot log in with this number." in page.text
+        assert "The code was right, but you are not logged in." in page.text
 
     def test_a_refused_login_does_not_pass_for_that_of_the_user_who_is_logged_in(
         self, own_browser: Browser, outbox: Outbox
