@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from .checks.databases import check_isolation
 from .checks.deploy import check_deploy
 from .checks.settings import check_backend, check_settings
+from .checks.users import check_sign_up
 from .visitors.sessions import record_login
 
 
@@ -26,5 +27,6 @@ class FlashCallConfig(AppConfig):
         user_logged_in.connect(record_login, dispatch_uid="django_flashcall.sessions")
         checks.register(check_settings)
         checks.register(check_backend)
+        checks.register(check_sign_up)
         checks.register(check_isolation)
         checks.register(check_deploy, checks.Tags.security, deploy=True)

@@ -22,10 +22,7 @@ from tests.constants import NUMBER, Clock, Outbox
 from tests.factories import UserFactory, VerificationFactory
 from tests.logins import log_in, the_verification, wrong
 
-pytestmark = [
-    pytest.mark.django_db,
-    pytest.mark.skipif("username" not in dir(get_user_model()), reason="names are needed"),
-]
+pytestmark = pytest.mark.django_db
 
 #: What the backends of the site raise.
 faults: list[Exception] = []

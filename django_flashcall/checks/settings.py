@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import Any
 
-from django.contrib.auth import get_backends, get_user_model
+from django.contrib.auth import get_user_model
 from django.core.checks import CheckMessage, Error, Warning
 from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured
 from django.db.models import CharField, TextField
@@ -15,6 +14,7 @@ from ..choices import Channel
 from ..codes import SPOKEN_LENGTH
 from ..conf import FlashCallSettings, get_settings
 from ..providers.base import BaseProvider, load_provider
+from .users import phone_backends
 from .values import check_values
 
 #: Guessing codes for one number for a year must not succeed with a higher probability.
@@ -42,12 +42,7 @@ def check_settings(**kwargs: Any) -> list[CheckMessage]:
 
 def check_backend(**kwargs: Any) -> list[CheckMessage]:
     """Warn if no authentication backend logs in by phone."""
-    # By signature, since this module is imported before the models, which the backend needs.
-    try:
-        backends = [inspect.signature(backend.authenticate) for backend in get_backends()]
-    except ImproperlyConfigured:
-        backends = []
-    if any("verification" in signature.parameters for signature in backends):
+    if phone_backends():
         return []
     return [
         Warning(
