@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from .checks.databases import check_isolation
 from .checks.deploy import check_deploy
+from .checks.others import check_others
 from .checks.settings import check_backend, check_settings
 from .checks.users import check_sign_up
 from .visitors.sessions import record_login
@@ -29,4 +30,5 @@ class FlashCallConfig(AppConfig):
         checks.register(check_backend)
         checks.register(check_sign_up)
         checks.register(check_isolation)
+        checks.register(check_others)
         checks.register(check_deploy, checks.Tags.security, deploy=True)

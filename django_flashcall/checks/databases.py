@@ -8,14 +8,15 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Warning
 from django.db import connections
 
+from ..conf import read_setting, satisfies
+from .others import is_cache
+
+#: No value, not even ``None``.
+UNSET = object()
+
 
 def check_isolation(**kwargs: Any) -> list[CheckMessage]:
     """Warn about an isolation level at which parallel starts fail to serialise."""
-    levels = {
-        alias: database["OPTIONS"]["isolation_level"]
-        for alias, database in connections.settings.items()
-        if "isolation_level" in database.get("OPTIONS", {})
-    }
     return [
         Warning(
             f"The database {alias!r} does not use READ COMMITTED, the isolation level that "
@@ -23,8 +24,8 @@ def check_isolation(**kwargs: Any) -> list[CheckMessage]:
             hint="Remove isolation_level from its OPTIONS. READ COMMITTED is Django's default.",
             id="django_flashcall.W003",
         )
-        for alias, level in levels.items()
-        if _level_name(level) != "read committed"
+        for alias, database in connections.settings.items()
+        if not satisfies(_is_read_committed, _read(_read(database, "OPTIONS"), "isolation_level"))
     ]
 
 
@@ -38,15 +39,15 @@ def check_sqlite() -> list[CheckMessage]:
             id="django_flashcall.W009",
         )
         for alias, database in connections.settings.items()
-        if database["ENGINE"].endswith(".sqlite3")
-        and database.get("OPTIONS", {}).get("transaction_mode") != "IMMEDIATE"
+        if satisfies(_is_sqlite, _read(database, "ENGINE"))
+        and not satisfies(_is_immediate, _read(_read(database, "OPTIONS"), "transaction_mode"))
     ]
 
 
 def check_caches() -> list[CheckMessage]:
     """Warn about caches that processes do not share."""
-    aliases = {"default", getattr(settings, "RATELIMIT_USE_CACHE", "default")}
-    per_process = [alias for alias in sorted(aliases) if _is_per_process(alias)]
+    rates = read_setting("RATELIMIT_USE_CACHE", default="default")
+    aliases = dict.fromkeys(["default", rates] if satisfies(is_cache, rates) else ["default"])
     return [
         Warning(
             f"The cache {alias!r} is not shared between processes, so each process counts rates, "
@@ -54,14 +55,29 @@ def check_caches() -> list[CheckMessage]:
             hint="Use Redis or Memcached. The limits per number and on spending do not need it.",
             id="django_flashcall.W007",
         )
-        for alias in per_process
+        for alias in aliases
+        if satisfies(_is_per_process, _read(_read(settings.CACHES, alias), "BACKEND"))
     ]
 
 
-def _is_per_process(alias: str) -> bool:
-    backend = settings.CACHES.get(alias, {}).get("BACKEND", "")
+def _is_read_committed(level: Any) -> bool:
+    name = str(getattr(level, "name", level))
+    return level is UNSET or name.replace("_", " ").lower() == "read committed"
+
+
+def _is_sqlite(engine: str) -> bool:
+    return engine.endswith(".sqlite3")
+
+
+def _is_immediate(mode: Any) -> bool:
+    return isinstance(mode, str) and mode == "IMMEDIATE"
+
+
+def _is_per_process(backend: str) -> bool:
     return backend.rsplit(".", 1)[-1] in ("LocMemCache", "DummyCache")
 
 
-def _level_name(level: Any) -> str:
-    return str(getattr(level, "name", level)).replace("_", " ").lower()
+def _read(values: Any, key: str) -> Any:
+    """Return a value of a dict, ``UNSET`` if there is none, or if it is no dict."""
+    # By the type, and by the method of ``dict``: a broken setting may do and raise anything.
+    return dict.get(values, key, UNSET) if issubclass(type(values), dict) else UNSET

@@ -12,8 +12,9 @@ from django.utils.module_loading import import_string
 
 from ..choices import Channel
 from ..codes import SPOKEN_LENGTH
-from ..conf import FlashCallSettings, get_settings
-from ..providers.base import BaseProvider, load_provider
+from ..conf import FlashCallSettings, get_settings, satisfies, takes_one_argument
+from ..providers.base import BaseProvider, LocalProvider, load_provider
+from .others import ask_provider
 from .users import phone_backends
 from .values import check_values
 
@@ -68,13 +69,23 @@ def odds_in_a_year(config: FlashCallSettings) -> float:
 
 
 def _check_callable(key: str, path: str) -> list[CheckMessage]:
+    if not path:
+        return []
     try:
-        named = import_string(path) if path else None
+        named = import_string(path)
     except ImportError as error:
         return [Error(f"FLASHCALL[{key!r}]: {error}.", id="django_flashcall.E004")]
-    if callable(named) or not path:
+    except Exception as error:  # the module of the site is run, and may fail in any way
+        reason = type(error).__name__
+        return [Error(f"FLASHCALL[{key!r}] raises {reason}.", id="django_flashcall.E004")]
+    if takes_one_argument(named):
         return []
-    return [Error(f"FLASHCALL[{key!r}] must name a callable.", id="django_flashcall.E004")]
+    return [
+        Error(
+            f"FLASHCALL[{key!r}] must name a callable that takes one argument.",
+            id="django_flashcall.E004",
+        )
+    ]
 
 
 def _check_odds(config: FlashCallSettings) -> list[CheckMessage]:
@@ -98,20 +109,22 @@ def _check_provider(config: FlashCallSettings) -> list[CheckMessage]:
         provider: object = load_provider()
     except ImproperlyConfigured as error:
         return [Error(str(error), id="django_flashcall.E005")]
-    if isinstance(provider, BaseProvider):
-        return [*provider.check(), *_check_channels(config, provider)]
-    return [
-        Error(
-            "FLASHCALL['PROVIDER'] must name a subclass of BaseProvider.",
-            hint="Derive the class from django_flashcall.providers.base.BaseProvider.",
-            id="django_flashcall.E005",
-        )
-    ]
+    if not isinstance(provider, BaseProvider) or type(provider) in (BaseProvider, LocalProvider):
+        return [
+            Error(
+                "FLASHCALL['PROVIDER'] must name a subclass of BaseProvider.",
+                hint="Derive the class from django_flashcall.providers.base.BaseProvider.",
+                id="django_flashcall.E005",
+            )
+        ]
+    return [*ask_provider(provider.check), *_check_channels(config, provider)]
 
 
 def _check_channels(config: FlashCallSettings, provider: BaseProvider) -> list[CheckMessage]:
     needs_call = {Channel.SMS} if provider.sms_needs_call else set()
-    if set(config.CHANNELS) & (set(provider.channels) - needs_call):
+    if satisfies(
+        lambda channels: set(config.CHANNELS) & (set(channels) - needs_call), provider.channels
+    ):
         return []
     return [
         Error(
@@ -130,10 +143,10 @@ def _check_field(config: FlashCallSettings) -> list[CheckMessage]:
         field = get_user_model()._meta.get_field(config.USER_PHONE_FIELD)
     except FieldDoesNotExist as error:
         return [Error(f"FLASHCALL['USER_PHONE_FIELD']: {error}.", id="django_flashcall.E007")]
-    if not isinstance(field, CharField | TextField):
+    if not isinstance(field, CharField | TextField) or field.name == "password":
         return [
             Error(
-                "FLASHCALL['USER_PHONE_FIELD'] must name a text field.",
+                "FLASHCALL['USER_PHONE_FIELD'] must name a text field, and not the password.",
                 hint="Numbers begin with + or 0. Use a CharField or a PhoneNumberField.",
                 id="django_flashcall.E007",
             )

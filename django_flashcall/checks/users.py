@@ -8,12 +8,13 @@ from typing import Any
 
 from django.contrib.auth import get_backends, get_user_model
 from django.core.checks import CheckMessage, Error, Warning
-from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured
+from django.core.exceptions import FieldDoesNotExist
 from django.db.models import AutoField, Field, Model, UniqueConstraint
 from django.db.models.expressions import F
 from django.db.models.fields import NOT_PROVIDED
 
-from ..conf import FlashCallSettings, get_settings
+from ..conf import FlashCallSettings
+from .values import valid_settings
 
 #: The longest number in E.164, with its plus.
 NUMBER_LENGTH = 16
@@ -30,9 +31,8 @@ KNOWN_METHODS = (
 
 def check_sign_up(**kwargs: Any) -> list[CheckMessage]:
     """Report why the user model cannot store a new user, before a call is paid for."""
-    try:
-        config = get_settings()
-    except ImproperlyConfigured:
+    config = valid_settings()
+    if config is None:
         return []  # check_settings reports it
     model = get_user_model()
     return [
