@@ -90,9 +90,8 @@ def _creates_users_itself(backend: Any) -> bool:
 def _is_overridden(backend: Any, name: str) -> bool:
     """Return whether a method of ``PhoneBackend`` was replaced by one of the site."""
     method: Any = getattr(type(backend), name, None)
-    return method is None or not f"{method.__module__}.{method.__qualname__}".startswith(
-        KNOWN_METHODS
-    )
+    module, known_as = getattr(method, "__module__", ""), getattr(method, "__qualname__", "")
+    return not f"{module}.{known_as}".startswith(KNOWN_METHODS)
 
 
 def _short_fields(model: type[Model], *, config: FlashCallSettings) -> Iterator[str]:
