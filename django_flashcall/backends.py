@@ -12,7 +12,7 @@ from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError
-from django.db.models import EmailField
+from django.db.models import EmailField, Exists, OuterRef
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.crypto import get_random_string
@@ -176,9 +176,7 @@ class PhoneBackend(ModelBackend):
         verification.refusal_code = word(refusal.code) or Refusal.REFUSED
         masked = mask(verification.number)
         logger.warning("number=%s login refused: %s", masked, verification.refusal_code)
-        if isinstance(refusal, SignUpFailed):
-            self._give_back(verification)
-        else:
+        if not isinstance(refusal, SignUpFailed) or not self._give_back(verification):
             self._record_refusal(verification)
 
     @in_own_transaction(Verification)
@@ -187,11 +185,19 @@ class PhoneBackend(ModelBackend):
         this.refuse(code=verification.refusal_code)
 
     @in_own_transaction(Verification)
-    def _give_back(self, verification: Verification) -> None:
+    def _give_back(self, verification: Verification) -> bool:
         """Undo the use of the approval, which led to nothing, so that it can be tried again."""
-        this = Verification.objects.filter(pk=verification.pk)
-        this.give_back(consumed_at=verification.consumed_at, code=verification.refusal_code)
-        verification.consumed_at = None
+        # SECURITY: a release of the number withdraws its approvals, and could not withdraw this one
+        # while it was in use.
+        released = Phone.objects.filter(
+            pk=OuterRef("phone_id"), released_at__gte=OuterRef("approved_at")
+        )
+        this = Verification.objects.filter(~Exists(released), pk=verification.pk)
+        is_back = this.give_back(
+            consumed_at=verification.consumed_at, code=verification.refusal_code
+        )
+        verification.consumed_at = None if is_back else verification.consumed_at
+        return is_back
 
     def _user_of(
         self, verification: Verification, *, request: HttpRequest | None

@@ -12,6 +12,7 @@ from django.core.exceptions import ValidationError
 from django.db import DataError, IntegrityError, connection
 from django.utils import timezone
 
+from django_flashcall.accounts import release_numbers
 from django_flashcall.backends import PhoneBackend
 from django_flashcall.choices import Refusal, VerificationStatus
 from django_flashcall.exceptions import SignUpFailed
@@ -127,6 +128,19 @@ class TestRecord:
         assert found.state(now=timezone.now()) == "used"
         assert found.refusal_code == ""
         assert Phone.objects.get().user == user
+
+    def test_a_number_that_is_released_meanwhile_keeps_no_approval(self) -> None:
+        class Releasing(PhoneBackend):
+            def create_user(self, number: str) -> AbstractBaseUser | None:
+                release_numbers(Phone.objects.filter(number=number))
+                raise LookupError
+
+        verification = approved()
+        assert Releasing().authenticate(None, verification=verification) is None
+        assert log_in(verification) is None
+        found = Verification.objects.get()
+        assert found.consumed_at is not None
+        assert found.refusal_code == Refusal.SIGN_UP_FAILED
 
     def test_the_kept_approval_lives_no_longer_than_others(
         self, fault: list[Exception], clock: Clock

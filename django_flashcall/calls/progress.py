@@ -91,9 +91,9 @@ def progress_of(
 
 def can_finish(verification: Verification, *, now: datetime) -> bool:
     """Return whether the code was right, and the failed sign-up can be tried again."""
-    if verification.refusal_code != Refusal.SIGN_UP_FAILED or verification.approved_at is None:
-        return False
-    return verification.approved_at > now - APPROVAL_LIFETIME
+    approved_at = verification.approved_at
+    is_kept = verification.refusal_code == Refusal.SIGN_UP_FAILED and not verification.consumed_at
+    return is_kept and approved_at is not None and approved_at > now - APPROVAL_LIFETIME
 
 
 def _next_channels(verification: Verification, *, now: datetime) -> dict[Channel, datetime]:
