@@ -63,6 +63,10 @@ TEXTS: dict[str, str | Promise] = {
         "apply to them. Set RATELIMIT_IP_META_KEY to a header with the client's address only, or "
         "to a function that returns it."
     ),
+    Alarm.SIGN_UP_FAILED: _(
+        "A code was right, but no user could be created: %(error)s. Run manage.py check, and see "
+        "the log of django_flashcall.backends."
+    ),
 }
 
 

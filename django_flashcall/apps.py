@@ -9,7 +9,9 @@ from django.utils.translation import gettext_lazy as _
 
 from .checks.databases import check_isolation, check_replicas
 from .checks.deploy import check_deploy
+from .checks.others import check_others
 from .checks.settings import check_backend, check_phone_login, check_settings
+from .checks.users import check_sign_up
 from .visitors.sessions import record_login
 
 
@@ -27,6 +29,8 @@ class FlashCallConfig(AppConfig):
         checks.register(check_settings)
         checks.register(check_backend)
         checks.register(check_phone_login)
+        checks.register(check_sign_up)
         checks.register(check_isolation)
         checks.register(check_replicas)
+        checks.register(check_others)
         checks.register(check_deploy, checks.Tags.security, deploy=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import traceback
 from datetime import datetime
 from typing import Any
 
@@ -10,21 +11,24 @@ from asgiref.sync import sync_to_async
 from django.contrib.auth import get_user_model
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import AbstractBaseUser
+from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError
-from django.db.models import EmailField
+from django.db.models import EmailField, Exists, OuterRef
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.crypto import get_random_string
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
+from . import alarms
 from .accounts import is_dormant, users_with
-from .choices import Purpose
+from .choices import Alarm, Purpose, Refusal
 from .conf import get_settings
 from .databases import written_users
-from .exceptions import LoginRefused
+from .exceptions import LoginRefused, SignUpFailed
 from .models import Phone, Verification
 from .phone import mask
+from .text import word
 from .transactions import in_own_transaction
 
 logger = logging.getLogger(__name__)
@@ -33,11 +37,11 @@ logger = logging.getLogger(__name__)
 USERNAME_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 
 REFUSALS = {
-    "unproven": _(
+    Refusal.UNPROVEN: _(
         "This number is listed in an account but was never confirmed. Log in another way and "
         "confirm it."
     ),
-    "dormant": _(
+    Refusal.DORMANT: _(
         "Nobody has logged in with this number for a long time. Log in another way and confirm it."
     ),
 }
@@ -59,17 +63,22 @@ class PhoneBackend(ModelBackend):
     ) -> AbstractBaseUser | None:
         """Use ``verification``; return the user of its number, or a new one if ``SIGN_UP`` is on.
 
-        If ``None`` is returned, ``verification.refusal`` says why.
+        If ``None`` is returned, ``verification.refusal`` says why. After ``SignUpFailed``, the
+        approval can be used again.
         """
         if verification is None or not self._consume(verification):
             return None
         try:
             return self._user_of(verification, request=request)
         except LoginRefused as refusal:
-            verification.refusal = refusal
-            masked = mask(verification.number)
-            logger.warning("number=%s login refused: %s", masked, refusal.code)
+            self._refuse(verification, refusal)
             return None
+        except PermissionDenied:
+            self._refuse(verification, LoginRefused())  # by a method of the site
+            raise
+        except Exception:
+            self._give_back(verification)
+            raise
 
     async def aauthenticate(  # type: ignore[override]
         self, request: HttpRequest | None, verification: Verification | None = None
@@ -175,28 +184,68 @@ class PhoneBackend(ModelBackend):
         this = Verification.objects.filter(pk=verification.pk)
         return this.consume(now=now, purpose=Purpose.LOGIN)
 
+    def _refuse(self, verification: Verification, refusal: LoginRefused) -> None:
+        """Record that the right code logged nobody in, and why."""
+        verification.refusal = refusal
+        verification.refusal_code = word(refusal.code) or Refusal.REFUSED
+        masked = mask(verification.number)
+        logger.warning("number=%s login refused: %s", masked, verification.refusal_code)
+        if not isinstance(refusal, SignUpFailed) or not self._give_back(verification):
+            self._record_refusal(verification)
+
+    @in_own_transaction(Verification)
+    def _record_refusal(self, verification: Verification) -> None:
+        this = Verification.objects.filter(pk=verification.pk)
+        this.refuse(code=verification.refusal_code)
+
+    @in_own_transaction(Verification)
+    def _give_back(self, verification: Verification) -> bool:
+        """Undo the use of the approval, which led to nothing, so that it can be tried again."""
+        # SECURITY: a release of the number withdraws its approvals, and could not withdraw this one
+        # while it was in use.
+        released = Phone.objects.filter(
+            pk=OuterRef("phone_id"), released_at__gte=OuterRef("approved_at")
+        )
+        this = Verification.objects.filter(~Exists(released), pk=verification.pk)
+        is_back = this.give_back(
+            consumed_at=verification.consumed_at, code=verification.refusal_code
+        )
+        verification.consumed_at = None if is_back else verification.consumed_at
+        return is_back
+
     def _user_of(
         self, verification: Verification, *, request: HttpRequest | None
     ) -> AbstractBaseUser:
         # SECURITY: on a site where the call is the second step, it must not replace the password.
         if not get_settings().allows_phone_login:
-            raise LoginRefused(code="phone_login_off")
+            raise LoginRefused(code=Refusal.PHONE_LOGIN_OFF)
         number, phone_id = verification.number, verification.phone_id
         user, made = self.find_user(number), None
         if user is None and get_settings().SIGN_UP:
-            made = self.create_user(number)
+            made = self._create_user(number)
             user = made or self.find_user(number)
         if user is None:
-            raise LoginRefused(code="no_user")
+            raise LoginRefused(code=Refusal.NO_USER)
         if not self.may_log_in(user):
-            raise LoginRefused(code="staff" if self._is_guarded(user) else "inactive", user=user)
+            code = Refusal.STAFF if self._is_guarded(user) else Refusal.INACTIVE
+            raise LoginRefused(code=code, user=user)
         if self.prove_again(phone_id, user=user):
             return user
         if made is None:
             self._refuse_unproven(verification, user=user, request=request)
         if not self.bind(phone_id, user=user):
-            raise LoginRefused(code="duplicate")  # another user proved it at the same moment
+            raise LoginRefused(code=Refusal.DUPLICATE)  # another user proved it at the same moment
         return user
+
+    def _create_user(self, number: str) -> AbstractBaseUser | None:
+        try:
+            return self.create_user(number)
+        except (LoginRefused, PermissionDenied):
+            raise
+        except Exception as error:
+            # A site's user model and methods have errors of their own.
+            _report_failed_sign_up(error, number=number)
+            raise SignUpFailed() from error
 
     def _refuse_unproven(
         self, verification: Verification, *, user: AbstractBaseUser, request: HttpRequest | None
@@ -210,13 +259,14 @@ class PhoneBackend(ModelBackend):
         if is_proven_elsewhere and not is_dormant(user):
             return
         if not self.has_second_proof(request, user):
-            code = "dormant" if was_proven or is_proven_elsewhere else "unproven"
+            is_proven = was_proven or is_proven_elsewhere
+            code = Refusal.DORMANT if is_proven else Refusal.UNPROVEN
             raise LoginRefused(REFUSALS[code], code=code, user=user)
 
     def _find_by_field(self, number: str) -> AbstractBaseUser | None:
         users = list(users_with(number)[:2])
         if len(users) > 1:
-            raise LoginRefused(code="duplicate")
+            raise LoginRefused(code=Refusal.DUPLICATE)
         return users[0] if users else None
 
     @in_own_transaction(Phone)
@@ -228,3 +278,11 @@ class PhoneBackend(ModelBackend):
         user.save()
         phone.update(user=user)
         return user
+
+
+def _report_failed_sign_up(error: Exception, *, number: str) -> None:
+    # SECURITY: the name of the error and the lines of code, but not its text. The error of a
+    # database repeats the values of the row, and with them the number.
+    name, lines = type(error).__name__, "".join(traceback.format_tb(error.__traceback__))
+    logger.error("number=%s sign-up failed: %s\n%s", mask(number), name, lines)
+    alarms.sound(Alarm.SIGN_UP_FAILED, about=name, error=name)

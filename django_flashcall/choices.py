@@ -25,7 +25,7 @@ class Purpose(TextChoices):
 
 
 class VerificationStatus(TextChoices):
-    """The stored status of a verification; *expired* and *exhausted* are derived.
+    """The stored status of a verification; the other states are derived.
 
     A stored "failed" would refuse a right code that is checked at the same time as the last wrong
     one.
@@ -34,6 +34,20 @@ class VerificationStatus(TextChoices):
     PENDING = "pending", _("pending")
     APPROVED = "approved", _("approved")
     CANCELED = "canceled", _("canceled")
+
+
+class Refusal(TextChoices):
+    """Why a right code logged nobody in: the codes of ``LoginRefused``."""
+
+    REFUSED = "refused", _("refused by the site")
+    NO_USER = "no_user", _("the number has no user")
+    INACTIVE = "inactive", _("the user may not log in")
+    STAFF = "staff", _("the user is staff")
+    DUPLICATE = "duplicate", _("several users have the number")
+    UNPROVEN = "unproven", _("the user never proved the number")
+    DORMANT = "dormant", _("the number was not used for a long time")
+    SIGN_UP_FAILED = "sign_up_failed", _("the user could not be created")
+    PHONE_LOGIN_OFF = "phone_login_off", _("a login by phone alone is off")
 
 
 class AttemptStatus(TextChoices):
@@ -80,6 +94,7 @@ class Alarm(TextChoices):
     CONVERSION = "conversion"
     ONE_ADDRESS = "one_address"
     NO_ADDRESS = "no_address"
+    SIGN_UP_FAILED = Refusal.SIGN_UP_FAILED.value
 
 
 class Verdict(TextChoices):

@@ -7,6 +7,7 @@ checks, and in ``testing``. The simulator is a separate app.
 from __future__ import annotations
 
 import difflib
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
@@ -68,25 +69,45 @@ class FlashCallSettings:
         return self.PHONE_LOGIN is not False
 
 
+UNREADABLE = object()
+
 KEYS = tuple(key.name for key in fields(FlashCallSettings))
 
 
 def get_settings() -> FlashCallSettings:
     """Return ``settings.FLASHCALL``; raise ``ImproperlyConfigured`` for an unknown key."""
-    given: Any = getattr(settings, "FLASHCALL", {})
-    if not isinstance(given, dict):
+    given = read_setting("FLASHCALL", default={})
+    if not issubclass(type(given), dict):
         raise ImproperlyConfigured(f"FLASHCALL must be a dict, not {type(given).__name__}.")
-    for key in given:
-        if key not in KEYS:
-            raise ImproperlyConfigured(unknown_key(key))
-    return FlashCallSettings(**given)
+    # By the methods of ``dict`` and ``str``: those of a subclass may do and raise anything.
+    named = {_read_key(key): value for key, value in dict.items(given)}
+    return FlashCallSettings(**named)
 
 
-def unknown_key(key: object) -> str:
+def _read_key(key: Any) -> str:
+    if not issubclass(type(key), str):
+        kind = type(key).__name__
+        raise ImproperlyConfigured(f"FLASHCALL has a key of the type {kind}. Keys are strings.")
+    name = str.__str__(key)
+    if name not in KEYS:
+        raise ImproperlyConfigured(unknown_key(name))
+    return name
+
+
+def unknown_key(key: str) -> str:
     """Return an error text for ``key`` that suggests the nearest known key."""
-    nearest = difflib.get_close_matches(str(key).upper(), KEYS, n=1, cutoff=0.5)
+    nearest = difflib.get_close_matches(key.upper(), KEYS, n=1, cutoff=0.5)
     meant = f" Did you mean {nearest[0]!r}?" if nearest else f" The keys are {', '.join(KEYS)}."
     return f"FLASHCALL has no key {key!r}.{meant}"
+
+
+def read_setting(name: str, *, default: Any) -> Any:
+    """Return a setting as it is; ``UNREADABLE``, which nobody means, if Django cannot read it."""
+    try:
+        return getattr(settings, name, default)
+    except Exception:
+        # Django asks the value for an attribute, and an object may raise anything.
+        return UNREADABLE
 
 
 def get_dialer() -> Callable[[int], object]:
@@ -151,3 +172,45 @@ def get_session_cookie() -> str:
 def get_backend_paths() -> list[str]:
     """Return the dotted paths of the site's authentication backends."""
     return list(settings.AUTHENTICATION_BACKENDS)
+
+
+def satisfies(test: Callable[[Any], object], value: Any) -> bool:
+    """Return whether ``value`` passes ``test``; one that cannot be tested does not pass."""
+    try:
+        return bool(test(value))
+    except Exception:
+        return False  # an object in the settings may raise anything, whatever it is asked
+
+
+def is_flag(value: Any) -> bool:
+    """Return whether ``value`` is ``True`` or ``False``, and nothing that equals them."""
+    return isinstance(value, bool)
+
+
+def is_whole(value: Any, *, least: int, most: int) -> bool:
+    """Return whether ``value`` is a whole number within the bounds, and not a flag."""
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+
+
+def is_duration(value: Any, *, least: timedelta, most: timedelta) -> bool:
+    """Return whether ``value`` is a duration within the bounds."""
+    return isinstance(value, timedelta) and least <= value <= most
+
+
+def is_list(value: Any, *, of: Callable[[Any], object]) -> bool:
+    """Return whether ``value`` is a list or a tuple, and each item passes ``of``."""
+    return isinstance(value, list | tuple) and all(of(item) for item in value)
+
+
+def takes_one_argument(function: Any) -> bool:
+    """Return whether ``function`` can be called with one argument, as far as it tells."""
+    if not callable(function):
+        return False
+    try:
+        # Not that of a wrapped function, which may take more arguments than its wrapper.
+        inspect.signature(function, follow_wrapped=False).bind(None)
+    except ValueError:
+        return True  # many functions that are written in C do not tell
+    except TypeError:
+        return False
+    return True

@@ -19,6 +19,7 @@
      │    ├── AttemptsExhausted
      │    └── KeyReused
      ├── LoginRefused           the number is verified but does not log in; ``user`` is its owner
+     │    └── SignUpFailed       no user could be created; the approval can be used again
      ├── NumberTaken            the number is verified but belongs to another user
      ├── CodeRefused            the code is not accepted
      │    ├── CodeMalformed     it is not a code; this costs no check
@@ -200,9 +201,9 @@ class LoginRefused(FlashCallError):
     """The number is verified but does not log in.
 
     ``code`` says why: ``no_user``, ``inactive``, ``staff``, ``duplicate`` (several users have the
-    number), ``unproven`` (its user never proved it), ``dormant`` (not within ``MAX_DORMANCY``) or
-    ``phone_login_off`` (``PHONE_LOGIN`` is off).
-    ``user`` is the user who would have been logged in, if there is one.
+    number), ``unproven`` (its user never proved it), ``dormant`` (not within ``MAX_DORMANCY``),
+    ``sign_up_failed`` or ``phone_login_off`` (``PHONE_LOGIN`` is off). ``user`` is the user who
+    would have been logged in, if there is one.
     """
 
     message = _("You cannot log in with this number. Log in another way.")
@@ -217,6 +218,13 @@ class LoginRefused(FlashCallError):
     ) -> None:
         super().__init__(message, code=code)
         self.user = user
+
+
+class SignUpFailed(LoginRefused):
+    """No user could be created for the verified number. The approval can be used again."""
+
+    message = _("We could not create your account. Try again in a minute.")
+    code = "sign_up_failed"
 
 
 class NumberTaken(FlashCallError):

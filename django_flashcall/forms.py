@@ -26,6 +26,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.debug import sensitive_variables
 
 from . import services
+from .calls.progress import can_finish
 from .choices import Channel, Purpose
 from .conf import get_settings
 from .exceptions import (
@@ -225,6 +226,9 @@ class CodeForm(forms.Form):
         self.request = request
         self.verification = verification
         self.user: AbstractBaseUser | None = None
+        self.finishes = can_finish(verification, now=timezone.now())
+        if self.finishes:
+            self.fields["code"].disabled, self.fields["code"].required = True, False
 
     def expect(self, attempt: VerificationAttempt) -> None:
         """Label the input for the code of ``attempt``."""
@@ -247,12 +251,16 @@ class CodeForm(forms.Form):
         super().full_clean()
 
     def clean_code(self) -> str:
-        """Check the code, which costs one check unless it is malformed."""
+        """Check the code, which costs one check unless it is malformed.
+
+        After a right code whose sign-up failed, none is needed.
+        """
         code: str = self.cleaned_data["code"]
         try:
             self._refuse_other_browser()
             enforce_rate(self.request, action="check")
-            services.check_code(self.verification, code, visitor=self.visitor())
+            if not self.finishes:
+                services.check_code(self.verification, code, visitor=self.visitor())
         except FlashCallError as error:
             raise ValidationError(str(error), code=error.code) from error
         return code

@@ -23,6 +23,7 @@ from .choices import (
     Channel,
     ErrorCode,
     Purpose,
+    Refusal,
     VerificationStatus,
 )
 from .exceptions import LoginRefused
@@ -148,8 +149,9 @@ class Verification(models.Model):
     expires_at = models.DateTimeField(_("expires at"))
     approved_at = models.DateTimeField(_("approved at"), null=True, blank=True)
     consumed_at = models.DateTimeField(_("used at"), null=True, blank=True)
+    refusal_code = models.CharField(_("refusal"), max_length=64, choices=Refusal, blank=True)
 
-    #: Why a right code did not log in. It is only set on this object, and is not stored.
+    #: The error behind ``refusal_code``. It is only set on this object, and is not stored.
     refusal: LoginRefused | None = None
 
     objects = querysets.VerificationQuerySet.as_manager()
@@ -183,6 +185,10 @@ class Verification(models.Model):
                 | Q(approved_at__isnull=False, status=VerificationStatus.APPROVED),
                 name="flashcall_verif_approved",
             ),
+            models.CheckConstraint(
+                condition=Q(refusal_code="") | Q(status=VerificationStatus.APPROVED),
+                name="flashcall_verif_refused",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -213,7 +219,9 @@ class Verification(models.Model):
         return self.user_id in (None, user_id)
 
     def state(self, *, now: datetime) -> str:
-        """Return the status, or the derived *used*, *expired* or *exhausted*."""
+        """Return the status, or the derived *used*, *refused*, *expired* or *exhausted*."""
+        if self.refusal_code:
+            return "refused"
         if self.status != VerificationStatus.PENDING:
             return "used" if self.consumed_at else str(self.status)
         if self.expires_at <= now:

@@ -204,7 +204,7 @@ class VerificationQuerySet(WrittenQuerySet[M]):
         )
 
     def consume(self, *, now: datetime, purpose: str) -> bool:
-        """Use an approval for its purpose, once."""
+        """Use an approval for its purpose, once; forget why an earlier try was refused."""
         # SECURITY: one statement decides. A read before it would allow two logins.
         return bool(
             self.filter(
@@ -212,8 +212,21 @@ class VerificationQuerySet(WrittenQuerySet[M]):
                 purpose=purpose,
                 consumed_at=None,
                 approved_at__gt=now - APPROVAL_LIFETIME,
-            ).update(consumed_at=now)
+            ).update(consumed_at=now, refusal_code="")
         )
+
+    def refuse(self, *, code: str) -> bool:
+        """Record why an approval that was used logged nobody in."""
+        used = self.filter(status=VerificationStatus.APPROVED, consumed_at__isnull=False)
+        return bool(used.update(refusal_code=code))
+
+    def give_back(self, *, consumed_at: datetime | None, code: str = "") -> bool:
+        """Undo the use of an approval that led to nothing, so that it can be tried again.
+
+        ``code`` says why it led to nothing. The approval is not used for longer by that.
+        """
+        mine = self.filter(status=VerificationStatus.APPROVED, consumed_at=consumed_at)
+        return bool(mine.update(consumed_at=None, refusal_code=code))
 
     def failing(self, *, now: datetime, since: datetime) -> QuerySet[M, dict[str, Any]]:
         """Return when verifications began that count after ``since``, and their wrong codes.
@@ -243,7 +256,7 @@ class VerificationQuerySet(WrittenQuerySet[M]):
         """Cancel all of these that were not used, so that none can be used, approved or not."""
         unused = [VerificationStatus.PENDING, VerificationStatus.APPROVED]
         return self.filter(status__in=unused, consumed_at=None).update(
-            status=VerificationStatus.CANCELED, approved_at=None
+            status=VerificationStatus.CANCELED, approved_at=None, refusal_code=""
         )
 
 

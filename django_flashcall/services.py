@@ -245,7 +245,7 @@ def _cancel(verification: Verification) -> bool:
 def _ended(verification: Verification, *, now: datetime) -> VerificationEnded:
     """Return an error that says why no code is accepted any more."""
     try:
-        verification.refresh_from_db(fields=["status", "checks", "consumed_at"])
+        verification.refresh_from_db(fields=["status", "checks", "consumed_at", "refusal_code"])
     except Verification.DoesNotExist:
         return VerificationEnded()  # purged in the meantime
     state = verification.state(now=now)
@@ -253,7 +253,7 @@ def _ended(verification: Verification, *, now: datetime) -> VerificationEnded:
         return VerificationEnded(
             _("No tries are left for this code. Ask for a new one."), code=state
         )
-    if state in ("approved", "used", "canceled"):
+    if state in ("approved", "used", "refused", "canceled"):
         return VerificationEnded(
             _("The code was already used, or the request was canceled."), code=state
         )

@@ -142,7 +142,8 @@ class CheckView(RedirectMixin, FormView):
         self.attempts = self.find_attempts(verification)
         if not self.attempts:
             return self.start_again(request)  # purged in the meantime
-        if verification.consumed_at and request.user.is_authenticated:
+        is_used = verification.state(now=timezone.now()) == "used"
+        if is_used and request.user.is_authenticated:
             return HttpResponseRedirect(self.get_success_url())
         return super().dispatch(request, *args, **kwargs)
 
@@ -319,6 +320,8 @@ class CodeView(PhoneLoginMixin, CheckView):
         """Show the errors; a right code that does not log in has its own hook."""
         if self.verification.refusal:
             return self.login_refused(form, self.verification.refusal)
+        if form.finishes and "code" not in form.errors:
+            return self.show_again()  # another click has used the approval
         return super().form_invalid(form)
 
     def login_refused(self, form: CodeForm, refusal: LoginRefused) -> HttpResponse:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import wraps
 from typing import Any
 
 import pytest
@@ -18,6 +19,9 @@ from django_flashcall.conf import (
     get_login_redirect,
     get_secrets,
     get_settings,
+    is_whole,
+    satisfies,
+    takes_one_argument,
 )
 
 
@@ -145,3 +149,39 @@ class TestLoginRedirect:
         settings.LOGIN_REDIRECT_URL = "/there/"
 
         assert get_login_redirect() == "/there/"
+
+
+class TestPredicates:
+    def test_a_value_that_cannot_be_tested_does_not_pass(self) -> None:
+        assert not satisfies(lambda value: value > 0, "text")
+        assert satisfies(lambda value: value > 0, 1)
+
+    @pytest.mark.parametrize(
+        ("function", "is_right"),
+        [
+            (lambda one: one, True),
+            (lambda one, two=None: one, True),
+            (lambda *all_of_them: None, True),
+            (print, True),
+            (lambda: None, False),
+            (lambda one, two: None, False),
+            (lambda *, one: None, False),
+            (None, False),
+            ("text", False),
+        ],
+        ids=["one", "optional", "any", "print", "none", "two", "named", "no function", "text"],
+    )
+    def test_a_function_takes_one_argument(self, function: Any, is_right: bool) -> None:
+        assert takes_one_argument(function) is is_right
+
+    def test_the_wrapper_of_a_function_is_what_is_called(self) -> None:
+        def task(self: Any, attempt_id: int) -> None: ...
+
+        @wraps(task)
+        def bound(attempt_id: int) -> None: ...
+
+        assert takes_one_argument(bound)
+
+    def test_a_flag_is_no_number(self) -> None:
+        assert not is_whole(True, least=0, most=1)
+        assert is_whole(1, least=0, most=1)

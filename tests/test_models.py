@@ -91,6 +91,11 @@ class TestConstraints:
                 {"approved_at": NOON, "status": "canceled"},
                 id="what is canceled is not approved",
             ),
+            pytest.param(
+                VerificationFactory,
+                {"refusal_code": "staff"},
+                id="only a right code is refused a login",
+            ),
             pytest.param(AttemptFactory, {"status": "lost"}, id="an attempt's status is known"),
             pytest.param(AttemptFactory, {"channel": "fax"}, id="a channel is known"),
             pytest.param(AttemptFactory, {"channel": ""}, id="a channel is there"),
@@ -236,6 +241,14 @@ class TestVerification:
             ({"status": VerificationStatus.APPROVED, "expires_at": NOON}, "approved"),
             ({"status": VerificationStatus.APPROVED, "consumed_at": NOON}, "used"),
             ({"status": VerificationStatus.CANCELED}, "canceled"),
+            (
+                {
+                    "status": VerificationStatus.APPROVED,
+                    "consumed_at": NOON,
+                    "refusal_code": "staff",
+                },
+                "refused",
+            ),
         ],
     )
     def test_has_a_state_that_is_derived(self, fields: dict[str, Any], state: str) -> None:

@@ -310,12 +310,57 @@ class TestConsuming:
 
         assert self.consume(verification, purpose=used_for) is consumed
 
+    def test_forgets_why_an_earlier_use_led_to_nothing(self) -> None:
+        verification = self.approved(refusal_code="sign_up_failed")
+
+        assert self.consume(verification)
+        assert fresh(verification).refusal_code == ""
+
     @pytest.mark.parametrize("status", [VerificationStatus.PENDING, VerificationStatus.CANCELED])
     def test_is_refused_without_an_approval(self, status: str) -> None:
         verification = make_verification(status=status)
 
         assert not self.consume(verification)
         assert fresh(verification).consumed_at is None
+
+
+class TestRefusing:
+    @pytest.mark.parametrize(
+        ("fields", "is_refused"),
+        [
+            ({"consumed_at": NOON, "approved_at": NOON, "status": "approved"}, True),
+            ({"approved_at": NOON, "status": "approved"}, False),
+            ({}, False),
+            ({"status": "canceled"}, False),
+        ],
+    )
+    def test_is_recorded_of_what_was_used(self, fields: dict[str, Any], is_refused: bool) -> None:
+        verification = make_verification(**fields)
+
+        assert only(verification).refuse(code="staff") is is_refused
+        assert fresh(verification).refusal_code == ("staff" if is_refused else "")
+
+
+class TestGivingBack:
+    @pytest.mark.parametrize(("used_at", "is_mine"), [(NOON, True), (NOON - SECOND, False)])
+    def test_undoes_only_its_own_use(self, used_at: datetime, is_mine: bool) -> None:
+        verification = make_verification(
+            status=VerificationStatus.APPROVED, approved_at=NOON, consumed_at=used_at
+        )
+
+        assert only(verification).give_back(consumed_at=NOON, code="sign_up_failed") is is_mine
+        found = fresh(verification)
+        assert (found.consumed_at is None) is is_mine
+        assert found.refusal_code == ("sign_up_failed" if is_mine else "")
+
+    def test_lets_a_withdrawal_cancel_what_it_gave_back(self) -> None:
+        verification = make_verification(
+            status=VerificationStatus.APPROVED, approved_at=NOON, consumed_at=NOON
+        )
+        only(verification).give_back(consumed_at=NOON, code="sign_up_failed")
+
+        assert only(verification).withdraw() == 1
+        assert fresh(verification).refusal_code == ""
 
 
 class TestCanceling:

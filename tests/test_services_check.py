@@ -160,9 +160,19 @@ class TestChecking:
                 "used",
                 "was already used, or the request was canceled",
             ),
+            (
+                {
+                    "status": VerificationStatus.APPROVED,
+                    "approved_at": NOON,
+                    "consumed_at": NOON,
+                    "refusal_code": "staff",
+                },
+                "refused",
+                "was already used, or the request was canceled",
+            ),
             ({"expires_at": NOON}, VerificationEnded.code, str(VerificationEnded())),
         ],
-        ids=["exhausted", "canceled", "approved", "used", "expired"],
+        ids=["exhausted", "canceled", "approved", "used", "refused", "expired"],
     )
     def test_what_ended_a_verification_is_said(
         self,

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from math import ceil
 
-from ..choices import AttemptStatus, Channel
+from ..choices import AttemptStatus, Channel, Refusal
 from ..clock import HOUR
 from ..limits.number import checks_free_at, free_at
 from ..models import Verification, VerificationAttempt
+from ..querysets import APPROVAL_LIFETIME
 from .channels import available_channels, starting_channels
 from .claims import MIN_TIME_LEFT
 
@@ -24,7 +25,8 @@ class Progress:
     """The progress of a verification at ``now``, and what can be done next.
 
     ``state`` is that of ``Verification.state()``, and ``attempt`` the latest one. ``code_until`` is
-    when the last code expires, ``None`` if no code is expected. ``channels`` are the channels by
+    when the last code expires, ``None`` if no code is expected. ``can_finish`` says that the code
+    was right, and that the failed sign-up can be tried again. ``channels`` are the channels by
     which another call is possible, each with its earliest time. ``can_restart`` says that
     this verification is over, and a new one can begin. ``retry_at`` is when the next call, or the
     new verification, is possible.
@@ -33,6 +35,7 @@ class Progress:
     state: str
     attempt: VerificationAttempt
     code_until: datetime | None
+    can_finish: bool
     channels: Mapping[Channel, datetime]
     can_restart: bool
     retry_at: datetime
@@ -78,11 +81,19 @@ def progress_of(
         state=state,
         attempt=attempts[-1],
         code_until=code_until,
+        can_finish=can_finish(verification, now=now),
         channels=channels,
         can_restart=can_restart,
         retry_at=min(channels.values(), default=restart_at),
         now=now,
     )
+
+
+def can_finish(verification: Verification, *, now: datetime) -> bool:
+    """Return whether the code was right, and the failed sign-up can be tried again."""
+    approved_at = verification.approved_at
+    is_kept = verification.refusal_code == Refusal.SIGN_UP_FAILED and not verification.consumed_at
+    return is_kept and approved_at is not None and approved_at > now - APPROVAL_LIFETIME
 
 
 def _next_channels(verification: Verification, *, now: datetime) -> dict[Channel, datetime]:

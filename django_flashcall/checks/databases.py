@@ -11,17 +11,18 @@ from django.core.cache import caches
 from django.core.checks import CheckMessage, Warning
 from django.db import connections, router
 
+from ..conf import read_setting, satisfies
+from .others import is_cache
+
 #: The session engines that store sessions in a table.
 TABLE_SESSIONS = {f"django.contrib.sessions.backends.{name}" for name in ("db", "cached_db")}
+
+#: No value, not even ``None``.
+UNSET = object()
 
 
 def check_isolation(**kwargs: Any) -> list[CheckMessage]:
     """Warn about an isolation level at which parallel starts fail to serialise."""
-    levels = {
-        alias: database["OPTIONS"]["isolation_level"]
-        for alias, database in connections.settings.items()
-        if "isolation_level" in database.get("OPTIONS", {})
-    }
     return [
         Warning(
             f"The database {alias!r} does not use READ COMMITTED, the isolation level that "
@@ -29,8 +30,8 @@ def check_isolation(**kwargs: Any) -> list[CheckMessage]:
             hint="Remove isolation_level from its OPTIONS. READ COMMITTED is Django's default.",
             id="django_flashcall.W003",
         )
-        for alias, level in levels.items()
-        if _level_name(level) != "read committed"
+        for alias, database in connections.settings.items()
+        if not satisfies(_is_read_committed, _read(_read(database, "OPTIONS"), "isolation_level"))
     ]
 
 
@@ -58,14 +59,13 @@ def check_sqlite() -> list[CheckMessage]:
             id="django_flashcall.W009",
         )
         for alias, database in connections.settings.items()
-        if database["ENGINE"].endswith(".sqlite3")
-        and database.get("OPTIONS", {}).get("transaction_mode") != "IMMEDIATE"
+        if satisfies(_is_sqlite, _read(database, "ENGINE"))
+        and not satisfies(_is_immediate, _read(_read(database, "OPTIONS"), "transaction_mode"))
     ]
 
 
 def check_caches() -> list[CheckMessage]:
     """Warn about caches that processes do not share."""
-    per_process = [alias for alias in _used_caches() if _is_per_process(alias)]
     return [
         Warning(
             f"The cache {alias!r} is not shared between processes, so each process counts rates, "
@@ -73,33 +73,53 @@ def check_caches() -> list[CheckMessage]:
             hint="Use Redis or Memcached. The limits per number and on spending do not need it.",
             id="django_flashcall.W007",
         )
-        for alias in per_process
+        for alias in _used_caches()
+        if satisfies(_is_per_process, _cache_class(alias))
     ]
 
 
 def _shared_tables() -> Iterator[tuple[str, Any]]:
     """Yield the tables of Django in which one page finds what another one stored."""
-    in_table = settings.SESSION_ENGINE in TABLE_SESSIONS
+    in_table = satisfies(TABLE_SESSIONS.__contains__, read_setting("SESSION_ENGINE", default=""))
     if in_table and apps.is_installed("django.contrib.sessions"):
         yield "sessions", apps.get_model("sessions", "Session")
     for alias in _used_caches():
-        if _kind_of_cache(alias) == "DatabaseCache":
+        if satisfies(_is_in_table, _cache_class(alias)):
             cache: Any = caches[alias]
             yield f"the cache {alias!r}", cache.cache_model_class
 
 
 def _used_caches() -> list[str]:
-    return sorted({"default", getattr(settings, "RATELIMIT_USE_CACHE", "default")})
+    rates = read_setting("RATELIMIT_USE_CACHE", default="default")
+    return sorted({"default", rates} if satisfies(is_cache, rates) else {"default"})
 
 
-def _is_per_process(alias: str) -> bool:
-    return _kind_of_cache(alias) in ("LocMemCache", "DummyCache")
+def _cache_class(alias: str) -> Any:
+    return _read(_read(settings.CACHES, alias), "BACKEND")
 
 
-def _kind_of_cache(alias: str) -> str:
-    backend: str = settings.CACHES.get(alias, {}).get("BACKEND", "")
-    return backend.rsplit(".", 1)[-1]
+def _is_read_committed(level: Any) -> bool:
+    name = str(getattr(level, "name", level))
+    return level is UNSET or name.replace("_", " ").lower() == "read committed"
 
 
-def _level_name(level: Any) -> str:
-    return str(getattr(level, "name", level)).replace("_", " ").lower()
+def _is_sqlite(engine: str) -> bool:
+    return engine.endswith(".sqlite3")
+
+
+def _is_immediate(mode: Any) -> bool:
+    return isinstance(mode, str) and mode == "IMMEDIATE"
+
+
+def _is_per_process(backend: str) -> bool:
+    return backend.rsplit(".", 1)[-1] in ("LocMemCache", "DummyCache")
+
+
+def _is_in_table(backend: str) -> bool:
+    return backend.rsplit(".", 1)[-1] == "DatabaseCache"
+
+
+def _read(values: Any, key: str) -> Any:
+    """Return a value of a dict, ``UNSET`` if there is none, or if it is no dict."""
+    # By the type, and by the method of ``dict``: a broken setting may do and raise anything.
+    return dict.get(values, key, UNSET) if issubclass(type(values), dict) else UNSET

@@ -11,19 +11,21 @@ from typing import Any
 from django.core.checks import CheckMessage, Warning
 from django.core.exceptions import ImproperlyConfigured
 
-from ..conf import FlashCallSettings, get_settings
+from ..conf import FlashCallSettings
 from ..phone import SUPPORTED_REGIONS
-from ..providers.base import load_provider
+from ..providers.base import BaseProvider, load_provider
 from .databases import check_caches, check_sqlite
+from .others import ask_provider
+from .values import valid_settings
 
 
 def check_deploy(**kwargs: Any) -> list[CheckMessage]:
     """Warn about settings that must not reach production."""
-    try:
-        config = get_settings()
-        messages = load_provider().check_deploy()
-    except (ImproperlyConfigured, AttributeError):
+    config = valid_settings()
+    provider = _provider() if config else None
+    if config is None or provider is None:
         return []  # check_settings reports it
+    messages = ask_provider(provider.check_deploy)
     messages += _check_money(config)
     messages += check_caches()
     messages += check_sqlite()
@@ -36,6 +38,14 @@ def check_deploy(**kwargs: Any) -> list[CheckMessage]:
             )
         )
     return messages
+
+
+def _provider() -> BaseProvider | None:
+    try:
+        provider: object = load_provider()
+    except ImproperlyConfigured:
+        return None
+    return provider if isinstance(provider, BaseProvider) else None
 
 
 def _check_money(config: FlashCallSettings) -> list[CheckMessage]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth import get_backends, get_user_model
+from django.contrib.auth import get_user_model
 from django.core.checks import CheckMessage, Error, Warning
 from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured
 from django.db.models import CharField, TextField
@@ -17,8 +16,10 @@ from django.utils.module_loading import import_string
 
 from ..choices import Channel
 from ..codes import EXCLUDED_CODES, SPOKEN_LENGTH
-from ..conf import FlashCallSettings, get_settings
-from ..providers.base import BaseProvider, load_provider
+from ..conf import FlashCallSettings, get_settings, satisfies, takes_one_argument
+from ..providers.base import BaseProvider, LocalProvider, load_provider
+from .others import ask_provider
+from .users import phone_backends
 from .values import check_values
 
 #: Guessing codes for one number for a year must not succeed with a higher probability.
@@ -46,12 +47,7 @@ def check_settings(**kwargs: Any) -> list[CheckMessage]:
 
 def check_backend(**kwargs: Any) -> list[CheckMessage]:
     """Warn if no authentication backend logs in by phone."""
-    # By signature, since this module is imported before the models, which the backend needs.
-    try:
-        backends = [inspect.signature(backend.authenticate) for backend in get_backends()]
-    except ImproperlyConfigured:
-        backends = []
-    if any("verification" in signature.parameters for signature in backends):
+    if phone_backends():
         return []
     if _phone_login() is False:
         return []
@@ -132,13 +128,23 @@ def _is_login_url_off() -> bool:
 
 
 def _check_callable(key: str, path: str) -> list[CheckMessage]:
+    if not path:
+        return []
     try:
-        named = import_string(path) if path else None
+        named = import_string(path)
     except ImportError as error:
         return [Error(f"FLASHCALL[{key!r}]: {error}.", id="django_flashcall.E004")]
-    if callable(named) or not path:
+    except Exception as error:  # the module of the site is run, and may fail in any way
+        reason = type(error).__name__
+        return [Error(f"FLASHCALL[{key!r}] raises {reason}.", id="django_flashcall.E004")]
+    if takes_one_argument(named):
         return []
-    return [Error(f"FLASHCALL[{key!r}] must name a callable.", id="django_flashcall.E004")]
+    return [
+        Error(
+            f"FLASHCALL[{key!r}] must name a callable that takes one argument.",
+            id="django_flashcall.E004",
+        )
+    ]
 
 
 def _check_odds(config: FlashCallSettings) -> list[CheckMessage]:
@@ -162,20 +168,22 @@ def _check_provider(config: FlashCallSettings) -> list[CheckMessage]:
         provider: object = load_provider()
     except ImproperlyConfigured as error:
         return [Error(str(error), id="django_flashcall.E005")]
-    if isinstance(provider, BaseProvider):
-        return [*provider.check(), *_check_channels(config, provider)]
-    return [
-        Error(
-            "FLASHCALL['PROVIDER'] must name a subclass of BaseProvider.",
-            hint="Derive the class from django_flashcall.providers.base.BaseProvider.",
-            id="django_flashcall.E005",
-        )
-    ]
+    if not isinstance(provider, BaseProvider) or type(provider) in (BaseProvider, LocalProvider):
+        return [
+            Error(
+                "FLASHCALL['PROVIDER'] must name a subclass of BaseProvider.",
+                hint="Derive the class from django_flashcall.providers.base.BaseProvider.",
+                id="django_flashcall.E005",
+            )
+        ]
+    return [*ask_provider(provider.check), *_check_channels(config, provider)]
 
 
 def _check_channels(config: FlashCallSettings, provider: BaseProvider) -> list[CheckMessage]:
     needs_call = {Channel.SMS} if provider.sms_needs_call else set()
-    if set(config.CHANNELS) & (set(provider.channels) - needs_call):
+    if satisfies(
+        lambda channels: set(config.CHANNELS) & (set(channels) - needs_call), provider.channels
+    ):
         return []
     return [
         Error(
@@ -194,10 +202,10 @@ def _check_field(config: FlashCallSettings) -> list[CheckMessage]:
         field = get_user_model()._meta.get_field(config.USER_PHONE_FIELD)
     except FieldDoesNotExist as error:
         return [Error(f"FLASHCALL['USER_PHONE_FIELD']: {error}.", id="django_flashcall.E007")]
-    if not isinstance(field, CharField | TextField):
+    if not isinstance(field, CharField | TextField) or field.name == "password":
         return [
             Error(
-                "FLASHCALL['USER_PHONE_FIELD'] must name a text field.",
+                "FLASHCALL['USER_PHONE_FIELD'] must name a text field, and not the password.",
                 hint="Numbers begin with + or 0. Use a CharField or a PhoneNumberField.",
                 id="django_flashcall.E007",
             )

@@ -25,6 +25,7 @@ STATES = {
     "pending": _("pending"),
     "approved": _("approved"),
     "used": _("used"),
+    "refused": _("refused"),
     "canceled": _("canceled"),
     "expired": _("expired"),
     "exhausted": _("no checks left"),
@@ -106,9 +107,10 @@ class VerificationAdmin(ReadOnly, NumberColumn):
         "expires_at",
         "approved_at",
         "consumed_at",
+        "refusal_code",
     ]
     number_field = "phone__number"
-    list_filter = ["status", "attempts__channel", "attempts__status"]
+    list_filter = ["status", "refusal_code", "attempts__channel", "attempts__status"]
     search_fields = ["phone__number"]
     search_help_text = _("Enter a complete phone number, in any format.")
     show_full_result_count = False

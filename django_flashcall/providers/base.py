@@ -102,8 +102,14 @@ def load_provider() -> BaseProvider:
         provider: BaseProvider = import_string(config.PROVIDER)(**config.OPTIONS)
     except (ImportError, TypeError) as error:
         # SECURITY: the options contain the key, so only the text of the error is shown.
-        raise ImproperlyConfigured(
-            f"FLASHCALL: the provider {config.PROVIDER!r} cannot be created: {error}. "
-            "See PROVIDER and OPTIONS."
-        ) from error
+        raise _not_created(config.PROVIDER, reason=str(error)) from error
+    except Exception as error:
+        # SECURITY: the text of another error may repeat an option, so only its name is shown.
+        raise _not_created(config.PROVIDER, reason=type(error).__name__) from None
     return provider
+
+
+def _not_created(path: str, *, reason: str) -> ImproperlyConfigured:
+    return ImproperlyConfigured(
+        f"FLASHCALL: the provider {path!r} cannot be created: {reason}. See PROVIDER and OPTIONS."
+    )

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
@@ -19,6 +20,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from ..choices import Channel
 from ..codes import SPOKEN_LENGTH, is_code
+from ..conf import is_duration, is_flag, satisfies
 from ..exceptions import OutcomeUnknown, ProviderRefused
 from ..text import word
 from .base import Answer, BaseProvider, Secret
@@ -31,6 +33,15 @@ ANI = re.compile(r"[0-9]{0,15}")
 
 #: A JSON number that is not negative. Whether it is plausible is decided where it is recorded.
 PRICE = re.compile(r"[0-9]{1,40}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,3})?")
+
+#: No key is longer, and a server refuses headers of many kilobytes.
+MAX_KEY_LENGTH = 1000
+
+#: What *requests* can use; SOCKS needs PySocks.
+PROXY_SCHEMES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
+
+#: A shorter time-out fails every call, and after a longer one the verification is over.
+MIN_TIMEOUT, MAX_TIMEOUT = timedelta(milliseconds=100), timedelta(minutes=10)
 
 
 class MobilgroupProvider(BaseProvider):
@@ -58,19 +69,21 @@ class MobilgroupProvider(BaseProvider):
         total_timeout: timedelta = timedelta(seconds=25),
         proxies: Mapping[str, str] | None = None,
     ) -> None:
-        self.api_key = Secret(api_key or "")
+        self.api_key = Secret(api_key if satisfies(_is_key, api_key) else "")
         self.url = url
         self.auth = auth
         self.voice_code = voice_code
         self.repeat = repeat
         self.ani = ani
-        own = {Channel.VOICE: voice_code == "own", Channel.FLASH_CALL: flash_code}
+        self.flash_code = flash_code
+        speaks_own = satisfies(_is_one_of("own"), voice_code)
+        own = {Channel.VOICE: speaks_own, Channel.FLASH_CALL: flash_code is True}
         self.own_code_channels = frozenset(channel for channel, is_own in own.items() if is_own)
         self.http_client = HttpClient(
             connect_timeout=connect_timeout,
             read_timeout=read_timeout,
             total_timeout=total_timeout,
-            proxies=proxies or {},
+            proxies={} if proxies is None else proxies,
         )
 
     @property
@@ -110,18 +123,6 @@ class MobilgroupProvider(BaseProvider):
 
     def check(self) -> list[CheckMessage]:
         """Return an error for each invalid option."""
-        faults = {
-            "api_key": not _is_header(self.api_key),
-            "url": urlsplit(self.url).scheme not in ("http", "https"),
-            "auth": self.auth not in ("header", "body"),
-            "voice_code": self.voice_code not in ("own", "caller"),
-            "repeat": self.repeat not in (True, False),
-            "ani": not _is_ani(self.ani),
-            "proxies": not isinstance(self.http_client.proxies, Mapping),
-            "connect_timeout": not _is_duration(self.http_client.connect_timeout),
-            "read_timeout": not _is_duration(self.http_client.read_timeout),
-            "total_timeout": not _is_duration(self.http_client.total_timeout),
-        }
         return [
             CheckError(
                 f"FLASHCALL['OPTIONS']['{option}'] is missing or invalid.",
@@ -129,13 +130,13 @@ class MobilgroupProvider(BaseProvider):
                 "the provider, under «Настройки» => «API».",
                 id="django_flashcall.E011",
             )
-            for option, is_wrong in faults.items()
-            if is_wrong
+            for option, test in OPTIONS.items()
+            if not satisfies(test, self._option(option))
         ]
 
     def check_deploy(self) -> list[CheckMessage]:
         """Return an error if the URL is not https."""
-        if urlsplit(self.url).scheme == "https":
+        if not satisfies(_is_url, self.url) or urlsplit(self.url).scheme.lower() == "https":
             return []
         return [
             CheckError(
@@ -145,6 +146,9 @@ class MobilgroupProvider(BaseProvider):
                 id="django_flashcall.E012",
             )
         ]
+
+    def _option(self, name: str) -> Any:
+        return getattr(self if hasattr(self, name) else self.http_client, name)
 
     def _ask(self, payload: dict[str, Any], *, number: str) -> dict[str, Any]:
         headers = {}
@@ -225,13 +229,56 @@ def _read_price(price: Any) -> Decimal | None:
     return Decimal(text) if PRICE.fullmatch(text) else None
 
 
-def _is_header(value: Any) -> bool:
-    return isinstance(value, str) and value.isascii() and value.isprintable() and value != ""
+def _is_key(value: Any) -> bool:
+    """Return whether the key can be sent in a header, and fits into one."""
+    is_sent = value.isascii() and value.isprintable() and value == value.strip()
+    return isinstance(value, str) and is_sent and 0 < len(value) <= MAX_KEY_LENGTH
 
 
 def _is_ani(value: Any) -> bool:
     return isinstance(value, str) and bool(ANI.fullmatch(value))
 
 
-def _is_duration(value: Any) -> bool:
-    return isinstance(value, timedelta) and value > timedelta(0)
+def _is_one_of(*words: str) -> Callable[[Any], object]:
+    return lambda value: isinstance(value, str) and value in words
+
+
+def _is_url(value: Any) -> bool:
+    return isinstance(value, str) and _is_address(value, schemes=("http", "https"))
+
+
+def _is_proxies(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(
+        isinstance(scheme, str) and _is_proxy(proxy) for scheme, proxy in value.items()
+    )
+
+
+def _is_proxy(value: Any) -> bool:
+    address = value if "://" in value else f"http://{value}"
+    return isinstance(value, str) and _is_address(address, schemes=PROXY_SCHEMES)
+
+
+def _is_address(value: str, *, schemes: Collection[str]) -> bool:
+    """Return whether ``value`` has a host, and a port that exists if it has any."""
+    if not value.isprintable() or " " in value:
+        return False
+    parts = urlsplit(value)
+    return parts.scheme.lower() in schemes and bool(parts.hostname) and parts.port != 0
+
+
+_is_timeout = partial(is_duration, least=MIN_TIMEOUT, most=MAX_TIMEOUT)
+
+#: The options, and the test that each must pass: with any other value, every call would fail.
+OPTIONS: dict[str, Callable[[Any], object]] = {
+    "api_key": _is_key,
+    "url": _is_url,
+    "auth": _is_one_of("header", "body"),
+    "voice_code": _is_one_of("own", "caller"),
+    "repeat": is_flag,
+    "ani": _is_ani,
+    "flash_code": is_flag,
+    "proxies": _is_proxies,
+    "connect_timeout": _is_timeout,
+    "read_timeout": _is_timeout,
+    "total_timeout": _is_timeout,
+}

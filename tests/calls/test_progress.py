@@ -25,6 +25,7 @@ LIFETIME = timedelta(minutes=10)
 
 APPROVED = {"status": VerificationStatus.APPROVED, "approved_at": NOON, "checks": 1}
 USED = APPROVED | {"consumed_at": NOON}
+REFUSED = USED | {"refusal_code": "staff"}
 CANCELED = {"status": VerificationStatus.CANCELED}
 EXPIRED = {"created_at": NOON - LIFETIME}
 EXHAUSTED = {"checks": 3}
@@ -53,6 +54,7 @@ class TestStates:
             (EXHAUSTED, "exhausted"),
             (APPROVED, "approved"),
             (USED, "used"),
+            (REFUSED, "refused"),
             (CANCELED, "canceled"),
         ],
     )

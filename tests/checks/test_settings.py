@@ -239,6 +239,23 @@ class TestSettings:
 
         assert ids(check_settings()) == expected
 
+    @pytest.mark.parametrize("name", ["BaseProvider", "LocalProvider"])
+    def test_e005_wants_a_provider_that_places_calls(self, flashcall: Any, name: str) -> None:
+        flashcall(PROVIDER=f"django_flashcall.providers.base.{name}")
+
+        assert ids(check_settings()) == ["E005"]
+
+    def test_e007_keeps_numbers_out_of_the_password(self, flashcall: Any) -> None:
+        flashcall(USER_PHONE_FIELD="password")
+
+        assert ids(check_settings()) == ["E007"]
+
+    @pytest.mark.parametrize("key", ["DIALER", "BEFORE_CALL"])
+    def test_e004_wants_a_callable_with_one_argument(self, flashcall: Any, key: str) -> None:
+        flashcall(**{key: "operator.add"})
+
+        assert ids(check_settings()) == ["E004"]
+
     def test_a_sites_own_provider_is_asked_too(self, flashcall: Any) -> None:
         flashcall(PROVIDER="tests.doubles.ComplainingProvider")
 

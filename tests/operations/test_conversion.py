@@ -11,6 +11,7 @@ from django.core.management import call_command
 
 from django_flashcall import alarms
 from django_flashcall.choices import VerificationStatus
+from django_flashcall.models import Verification
 from django_flashcall.operations.conversion import MIN_SAMPLE
 from tests.constants import NOON
 from tests.factories import VerificationFactory
@@ -59,6 +60,16 @@ class TestConversion:
     ) -> None:
         happened(YESTERDAY, approved=8, others=2)
         happened(AN_HOUR_AGO, approved=approved, others=others, **fields)
+        assert "alarm=" not in alarm(caplog)
+
+    def test_a_right_code_counts_as_approved_although_it_logged_nobody_in(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """The alarm is about calls that do not arrive. A failed sign-up has its own."""
+        happened(YESTERDAY, approved=8, others=2)
+        refused = {"consumed_at": AN_HOUR_AGO, "refusal_code": "staff"}
+        happened(AN_HOUR_AGO, approved=MIN_SAMPLE, others=0)
+        Verification.objects.filter(created_at=AN_HOUR_AGO).update(**refused)
         assert "alarm=" not in alarm(caplog)
 
     def test_what_is_still_open_is_left_out(self, caplog: pytest.LogCaptureFixture) -> None:

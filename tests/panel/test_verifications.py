@@ -48,6 +48,14 @@ class TestVerifications:
         assert "9999.00 RUB" in page
         assert "3.50 RUB of 9999.00 RUB billed" in operator.get(f"{ADMIN}/verification/").text
 
+    def test_a_refused_login_is_shown_with_its_reason(self, operator: Client) -> None:
+        now = timezone.now()
+        right = {"status": "approved", "approved_at": now, "consumed_at": now}
+        verification = VerificationFactory(**right, refusal_code="staff")
+        assert '<td class="field-state">refused</td>' in operator.get(f"{ADMIN}/verification/").text
+        page = operator.get(f"{ADMIN}/verification/{verification.pk}/change/").text
+        assert "the user is staff" in page
+
     def test_a_longer_list_needs_no_more_queries(self, operator: Client) -> None:
         AttemptFactory.create_batch(5)
         few = _count(operator)
@@ -70,6 +78,7 @@ class TestVerifications:
         "choice",
         [
             "status__exact=approved",
+            "refusal_code__exact=staff",
             "attempts__channel__exact=sms",
             "attempts__status__exact=unknown",
         ],
@@ -77,7 +86,9 @@ class TestVerifications:
     def test_a_verification_is_filtered_by_what_happened_and_listed_once(
         self, choice: str, operator: Client
     ) -> None:
-        found = VerificationFactory(status="approved", approved_at=timezone.now())
+        now = timezone.now()
+        right = {"status": "approved", "approved_at": now, "consumed_at": now}
+        found = VerificationFactory(**right, refusal_code="staff")
         for _ in range(2):
             AttemptFactory(verification=found, channel=Channel.SMS, status=AttemptStatus.UNKNOWN)
         AttemptFactory()

@@ -15,6 +15,7 @@ from uuid import uuid4
 import pytest
 import time_machine
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AbstractBaseUser
 from django.core.cache import cache
 from django.db import connection, transaction
 from django.utils import timezone
@@ -38,7 +39,7 @@ from django_flashcall.models import Phone, Usage, Verification, VerificationAtte
 from django_flashcall.operations.purging import purge
 from django_flashcall.querysets import APPROVAL_LIFETIME
 from tests.constants import NUMBER, VISITOR, Outbox
-from tests.factories import AttemptFactory, PhoneFactory, PriceFactory, UsageFactory
+from tests.factories import AttemptFactory, PhoneFactory, PriceFactory, UsageFactory, UserFactory
 from tests.promises.racers import (
     LIMITS,
     ROOMY,
@@ -363,6 +364,41 @@ class TestExpiry:
         is_used = verification.consumed_at is not None
         assert sum(user is not None for user in answers(finishes)) == is_used
         assert get_user_model().objects.count() == is_used
+
+    def test_a_failed_sign_up_gives_its_approval_back_and_at_most_one_other_uses_it(self) -> None:
+        verification = approved_verification(PhoneFactory(number=NUMBER))
+        faults = iter([LookupError()] * (THREADS // 2))
+
+        class Failing(PhoneBackend):
+            def create_user(self, number: str) -> AbstractBaseUser | None:
+                if fault := next(faults, None):
+                    raise fault
+                return super().create_user(number)
+
+        def log_in() -> Any:
+            mine = Verification.objects.select_related("phone").get(pk=verification.pk)
+            return Failing().authenticate(None, verification=mine)
+
+        finishes = race(*[log_in] * THREADS)
+        assert errors(finishes) == set()
+        verification.refresh_from_db()
+        is_used = verification.consumed_at is not None
+        assert verification.refusal_code == ("" if is_used else "sign_up_failed")
+        assert sum(user is not None for user in answers(finishes)) == is_used
+        assert get_user_model().objects.count() == is_used
+
+    def test_a_login_that_is_refused_is_recorded_as_refused_whoever_wins(self) -> None:
+        staff = UserFactory(is_staff=True)
+        verification = approved_verification(PhoneFactory(number=NUMBER, user=staff))
+
+        def log_in() -> Any:
+            mine = Verification.objects.select_related("phone").get(pk=verification.pk)
+            return PhoneBackend().authenticate(None, verification=mine)
+
+        finishes = race(*[log_in] * THREADS)
+        assert [*map(bool, answers(finishes))] == [False] * THREADS
+        verification.refresh_from_db()
+        assert verification.refusal_code == "staff"
 
     def test_a_cancellation_and_the_right_code_have_one_winner(self) -> None:
         verification = called_verification(max_checks=THREADS)
