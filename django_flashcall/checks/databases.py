@@ -42,7 +42,7 @@ def check_replicas(**kwargs: Any) -> list[CheckMessage]:
             f"The router writes {name} to {router.db_for_write(model)!r}, but reads from "
             f"{router.db_for_read(model)!r}, so a page may not find what an earlier one stored.",
             hint="Let db_for_read() of the router name the database that it writes to.",
-            id="django_flashcall.W014",
+            id="django_flashcall.W013",
         )
         for name, model in _shared_tables()
         if router.db_for_read(model) != router.db_for_write(model)

@@ -69,7 +69,7 @@ def check_phone_login(**kwargs: Any) -> list[CheckMessage]:
                 "A call is the second step after a password, but logs in without one, too.",
                 hint="Set FLASHCALL['PHONE_LOGIN'] to False, so that a call is only a second step. "
                 "Set it to True if users may log in by phone alone.",
-                id="django_flashcall.W012",
+                id="django_flashcall.W011",
             )
         )
     if _phone_login() is False and _is_login_url_off():
@@ -77,7 +77,7 @@ def check_phone_login(**kwargs: Any) -> list[CheckMessage]:
             Warning(
                 "LOGIN_URL is the page that FLASHCALL['PHONE_LOGIN'] turns off.",
                 hint="Set LOGIN_URL to the page that asks for the password.",
-                id="django_flashcall.W013",
+                id="django_flashcall.W012",
             )
         )
     return messages

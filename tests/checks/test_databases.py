@@ -87,7 +87,7 @@ class TestReplicas:
 
         [message] = check_replicas()
 
-        assert ids([message]) == ["W014"]
+        assert ids([message]) == ["W013"]
         assert "writes sessions to 'default', but reads from 'replica'" in message.msg
 
     def test_w014_warns_if_they_are_read_for_a_cache(self, settings: Any) -> None:

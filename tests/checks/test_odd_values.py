@@ -25,7 +25,7 @@ from django_flashcall.operations.purging import purge
 from django_flashcall.providers.mobilgroup import OPTIONS, MobilgroupProvider
 from tests.browser import Browser, is_logged_in
 from tests.checks.odd_values import OBJECTS, VALUES, HostileText, name_of, refuse
-from tests.constants import LOCMEM, MOBILGROUP, NUMBER, TYPED, Outbox
+from tests.constants import LOCMEM, LOGIN, MOBILGROUP, NUMBER, TYPED, Outbox
 from tests.factories import PhoneFactory, PriceFactory, UserFactory
 from tests.providers.mobilgroup import EXAMPLE_NUMBER, answer
 from tests.wire import Server, serving
@@ -134,7 +134,9 @@ class TestKeys:
                     continue
                 if value is False and key == "SIGN_UP":
                     PhoneFactory(number=NUMBER, user=UserFactory())
-                if not ((key == "PROVIDER" and value == MOBILGROUP) or works(outbox)):
+                if key == "PHONE_LOGIN" and value is False:
+                    assert Browser().open(LOGIN).status_code == 404
+                elif not ((key == "PROVIDER" and value == MOBILGROUP) or works(outbox)):
                     failures.append(report(value, "passes, and does not work"))
             except Exception as error:
                 failures.append(report(value, error))

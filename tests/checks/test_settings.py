@@ -290,7 +290,7 @@ class TestPhoneLogin:
     @pytest.mark.parametrize(
         ("urls", "phone_login", "expected"),
         [
-            ("tests.urls", None, ["W012"]),
+            ("tests.urls", None, ["W011"]),
             ("tests.urls", True, []),
             ("tests.urls", False, []),
             ("tests.test_urls", None, []),
@@ -312,8 +312,8 @@ class TestPhoneLogin:
     @pytest.mark.parametrize(
         ("login_url", "expected"),
         [
-            ("django_flashcall:login", ["W013"]),
-            ("/phone/login/", ["W013"]),
+            ("django_flashcall:login", ["W012"]),
+            ("/phone/login/", ["W012"]),
             ("/password/", []),
             ("no-such-name", []),
         ],
