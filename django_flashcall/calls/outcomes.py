@@ -14,8 +14,9 @@ from django.utils import timezone
 from .. import alarms
 from ..choices import NUMBER_ERRORS, Alarm, AttemptStatus, ErrorCode
 from ..codes import make_digest
+from ..conf import get_settings
 from ..exceptions import NotSent, ProviderError
-from ..limits.prices import remember_bill
+from ..limits.prices import pass_over_bill, remember_bill
 from ..limits.shared import settle
 from ..models import VerificationAttempt
 from ..money import NOTHING
@@ -125,9 +126,7 @@ def _write(attempt: VerificationAttempt, *, fields: dict[str, Any], **only: Any)
     if not these.conclude(**fields):
         return False
     spent = _spent(attempt, fields=fields)
-    settle(attempt, price=spent)
-    if attempt.reserved is not None and spent > attempt.reserved:
-        remember_bill(attempt, price=spent)
+    _settle_bill(attempt, price=spent)
     return True
 
 
@@ -139,9 +138,19 @@ def _write_decoy(
 ) -> bool:
     """Write the outcome of a decoy, and settle it at nothing with its first outcome only."""
     if these.filter(status=AttemptStatus.REQUESTED).conclude(**fields):
-        settle(attempt, price=NOTHING)
+        _settle_bill(attempt, price=NOTHING)
         return True
     return these.conclude(**fields)  # it was swept, which has settled it
+
+
+def _settle_bill(attempt: VerificationAttempt, *, price: Decimal) -> None:
+    """Settle the cost, and remember a price above the estimate."""
+    settle(attempt, price=price)
+    if attempt.reserved is not None and price > attempt.reserved:
+        remember_bill(attempt, price=price)
+    elif not get_settings().SIGN_UP:
+        # SECURITY: otherwise a price above the estimate would distinguish a call from a decoy.
+        pass_over_bill(attempt)
 
 
 def _fields(attempt: VerificationAttempt, outcome: Outcome) -> dict[str, Any]:

@@ -47,12 +47,21 @@ def estimate_price(number: str, *, channel: str, now: datetime) -> Decimal | Non
 
 def remember_bill(attempt: VerificationAttempt, *, price: Decimal) -> None:
     """Store a price above the estimate in its row, so that the next calls reserve as much."""
-    number, asked_at = attempt.verification.number, attempt.created_at
-    nearest = _nearest(_in_force(number, channel=attempt.channel, now=asked_at))
+    nearest, asked_at = _row_of(attempt), attempt.created_at
     if nearest is not None:
         # One absurd bill must not stop all calls for a day.
         billed = min(price, MAX_BILL_FACTOR * (nearest.amount or price))
         Price.objects.filter(pk=nearest.pk).update(billed=billed, billed_at=asked_at)
+
+
+def pass_over_bill(attempt: VerificationAttempt) -> None:
+    """Run the statements of ``remember_bill()``, and change nothing."""
+    nearest = _row_of(attempt)
+    if nearest is not None:
+        # Its row has an amount, so no row matches.
+        Price.objects.filter(pk=nearest.pk, amount=None).update(
+            billed=nearest.billed, billed_at=nearest.billed_at
+        )
 
 
 def prefixes(number: str) -> list[str]:
@@ -63,6 +72,12 @@ def prefixes(number: str) -> list[str]:
 def _in_force(number: str, *, channel: str, now: datetime) -> list[Price]:
     rows = Price.objects.matching(prefixes(number), channel=channel, now=now)
     return list({(row.prefix, row.channel): row for row in rows}.values())
+
+
+def _row_of(attempt: VerificationAttempt) -> Price | None:
+    """Return the row that the estimate of ``attempt`` came from."""
+    number, asked_at = attempt.verification.number, attempt.created_at
+    return _nearest(_in_force(number, channel=attempt.channel, now=asked_at))
 
 
 def _nearest(rows: Iterable[Price]) -> Price | None:
