@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
@@ -45,6 +46,13 @@ class DeadProvider(LocMemProvider):
 
     def _deliver(self, *args: Any, **kwargs: Any) -> Answer:
         raise NotSent("connection refused")
+
+
+class NamelessProvider(LocMemProvider):
+    """Names no ids, which it need not."""
+
+    def _deliver(self, *args: Any, **kwargs: Any) -> Answer:
+        return replace(super()._deliver(*args, **kwargs), id="")
 
 
 class BrokenProvider(LocMemProvider):

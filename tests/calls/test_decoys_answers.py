@@ -8,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.core.cache import cache
 
 from django_flashcall import codes, services
 from django_flashcall.calls import channels, decoys
@@ -73,6 +74,17 @@ class TestDecoys:
         decoy = answers(OTHER, clock, outbox)
         assert real == decoy
 
+    def test_answers_alike_if_the_provider_names_no_ids(
+        self, flashcall: Any, clock: Clock, outbox: Outbox
+    ) -> None:
+        flashcall(SIGN_UP=False, PROVIDER="tests.doubles.NamelessProvider")
+        decoys.past_calls.clear()
+        cache.clear()
+        real = answers(known_number(), clock, outbox)
+        clock.move_to(NOON)
+        decoy = answers(OTHER, clock, outbox)
+        assert real == decoy
+
     @pytest.mark.parametrize(
         "purpose", [Purpose.LOGIN, "".join(["log", "in"])], ids=["ours", "text"]
     )
@@ -99,9 +111,10 @@ class TestDecoys:
     def test_that_fails_is_settled_at_nothing(self, flashcall: Any, error: ProviderError) -> None:
         flashcall(SIGN_UP=False)
         PriceFactory(amount=Decimal("0.50"))
-        decoys.remember(Channel.FLASH_CALL, seconds=0, error=error)
-        attempt = start().attempts.get()
-        assert attempt.status == error.status
+        for _ in range(5):
+            decoys.remember(Channel.FLASH_CALL, seconds=0, error=error)
+        attempts = (start(f"+7905123{turn:04}").attempts.get() for turn in range(30))
+        attempt = next(one for one in attempts if one.status == error.status)
         assert attempt.spent == 0
         assert Usage.objects.get(scope="").units == 0
 
