@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +15,9 @@ from django_flashcall.backends import PhoneBackend
 from django_flashcall.exceptions import NotSent, OutcomeUnknown
 from django_flashcall.providers.base import Answer, BaseProvider
 from django_flashcall.providers.locmem import LocMemProvider
+
+#: What ``WatchedCache`` was asked.
+commands: list[str] = []
 
 #: The calls that ``enqueue`` was given.
 queue: list[int] = []
@@ -96,6 +100,15 @@ class DeadCache(BaseCache):
         raise ConnectionRefusedError(111, "Connection refused")
 
     add = incr = delete = get
+
+
+class WatchedCache(LocMemCache):
+    """Writes down what it is asked."""
+
+    def make_and_validate_key(self, key: Any, version: Any = None) -> Any:
+        """Note the method that needs the key."""
+        commands.append(sys._getframe(1).f_code.co_name)
+        return super().make_and_validate_key(key, version=version)
 
 
 class SilentCache(DeadCache):

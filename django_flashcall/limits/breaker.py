@@ -40,9 +40,14 @@ PAUSE = timedelta(seconds=30)
 #: Failures further apart than this do not count as consecutive.
 FAILURE_WINDOW = timedelta(minutes=10)
 
-#: What the cache has of each channel: the failures in a row of calls and decoys, those of calls
-#: only, and whether calls are paused.
-FAILURES, FAILED_CALLS, PAUSED = KEYS = ("failures", "failed_calls", "pause")
+#: What the cache has of each channel: all failures in a row, those of calls and those of decoys,
+#: and whether calls are paused. Those of decoys are not read: a decoy asks the cache like a call.
+FAILURES, FAILED_CALLS, FAILED_DECOYS, PAUSED = KEYS = (
+    "failures",
+    "failed_calls",
+    "failed_decoys",
+    "pause",
+)
 
 
 class RunningCalls:
@@ -183,15 +188,17 @@ def _may_ask(channel: str, *, patience: timedelta) -> bool:
 
 
 def _note_failure(channel: str) -> None:
-    _pause_if_failing(channel, failed_calls=_count(FAILED_CALLS, channel))
+    _count(FAILED_CALLS, channel)
+    _pause_if_failing(channel)
 
 
 def _note_decoy_failure(channel: str) -> None:
-    _pause_if_failing(channel, failed_calls=cache.get(_key(FAILED_CALLS, channel), 0))
+    _count(FAILED_DECOYS, channel)
+    _pause_if_failing(channel)
 
 
-def _pause_if_failing(channel: str, *, failed_calls: int) -> None:
-    failures = max(_count(FAILURES, channel), failed_calls)
+def _pause_if_failing(channel: str) -> None:
+    failures = max(_count(FAILURES, channel), cache.get(_key(FAILED_CALLS, channel), 0))
     if failures < MAX_FAILURES:
         return
     # Only one call is allowed after the pause, whichever count has begun it.
@@ -221,6 +228,7 @@ def _note_answer(channel: str) -> None:
 
 
 def _note_decoy_answer(channel: str) -> None:
+    cache.delete(_key(FAILED_DECOYS, channel))
     if _end_pause(channel):
         logger.warning("channel=%s no longer paused: the next call shows if it is over", channel)
 

@@ -17,6 +17,7 @@ from django_flashcall.choices import Channel, ErrorCode
 from django_flashcall.exceptions import NotSent, OutcomeUnknown, ProviderBusy, ProviderRefused
 from django_flashcall.limits import breaker
 from django_flashcall.limits.breaker import MAX_FAILURES, PAUSE, running
+from tests import doubles
 from tests.constants import Clock
 from tests.forks import forking, in_a_fork
 
@@ -387,6 +388,17 @@ class TestDecoys:
                 decoy()
         with pytest.raises(ProviderBusy):
             look()
+
+    @pytest.mark.parametrize("error", [None, OutcomeUnknown("ReadTimeout")])
+    def test_ask_the_cache_the_same_as_calls(self, error: Exception | None, settings: Any) -> None:
+        settings.CACHES = {"default": {"BACKEND": "tests.doubles.WatchedCache"}}
+        asked = []
+        for place in (call, decoy):
+            doubles.commands.clear()
+            with suppress(OutcomeUnknown):
+                place(error=error)
+            asked.append(list(doubles.commands))
+        assert asked[0] == asked[1] != []
 
     def test_are_no_reason_to_report_that_the_provider_answers(
         self, clock: Clock, caplog: pytest.LogCaptureFixture
