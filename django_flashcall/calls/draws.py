@@ -32,6 +32,10 @@ CHANGE_WITHIN = 1800
 #: A larger number makes the latest times less likely to be drawn, compared with earlier ones.
 EVENNESS = 16
 
+#: A time is varied as far as the nearest seventh of the other times is. With less variation, the
+#: times of decoys gather around those of past calls.
+NEAR = 7
+
 #: In seconds. Shorter times are not distinguished.
 SHORTEST = 1e-6
 
@@ -100,7 +104,7 @@ def _draw_error(calls: Sequence[PastCall], *, now: float, random: Random) -> str
 
 
 def _vary(seconds: float, *, times: Sequence[float], random: Random) -> float:
-    """Return a time near ``seconds``, as near as the nearest tenth of ``times`` is.
+    """Return a time near ``seconds``, as near as the nearest ``1 / NEAR`` of ``times`` is.
 
     SECURITY: an exact repetition would reveal a decoy, and so would a time that no call takes. So
     equal times stay equal, and the answer stays within the times of calls. Where ``times`` are rare
@@ -110,7 +114,7 @@ def _vary(seconds: float, *, times: Sequence[float], random: Random) -> float:
         return seconds * random.uniform(1 - SINGLE_SPREAD, 1 + SINGLE_SPREAD)
     centre, logs = _log(seconds), [_log(one) for one in times]
     distances = sorted(abs(one - centre) for one in logs)
-    reach = distances[max(len(times) // 10, 1)]
+    reach = distances[max(len(times) // NEAR, 1)]
     varied = _reflect(centre + random.uniform(-reach, reach), low=min(logs), high=max(logs))
     return math.exp(varied)
 
