@@ -100,6 +100,18 @@ class TestDecoys:
         assert (attempt.reserved, attempt.spent) == (Decimal("0.50"), Decimal(0))
         assert Usage.objects.get(scope="").units == 0
 
+    def test_that_fails_sounds_no_alarm_of_its_own(
+        self, flashcall: Any, clock: Clock, warnings_sent: list[str]
+    ) -> None:
+        flashcall(SIGN_UP=False, OPTIONS={"error_code": "not_enough_money"})
+        decoys.past_calls.clear()
+        cache.clear()
+        start(known_number())
+        clock.shift(timedelta(minutes=30))
+        attempts = (start(f"+7905123{turn:04}").attempts.get() for turn in range(30))
+        assert "not_enough_money" in (attempt.error_code for attempt in attempts)
+        assert len(warnings_sent) == 1
+
     def test_is_refused_like_a_call(self, flashcall: Any) -> None:
         flashcall(SIGN_UP=False, DAILY_SPEND=Decimal("0.40"))
         PriceFactory(amount=Decimal("0.50"))
