@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
@@ -20,6 +22,9 @@ meanwhile: list[Callable[[], Any]] = []
 
 #: What ``ask_hook`` asks.
 hooks: list[Callable[[Any], str]] = []
+
+#: What ``WatchedCache`` was asked.
+commands: list[str] = []
 
 #: The calls that ``enqueue`` was given.
 queue: list[int] = []
@@ -69,6 +74,13 @@ class DeadProvider(LocMemProvider):
         raise NotSent("connection refused")
 
 
+class NamelessProvider(LocMemProvider):
+    """Names no ids, which it need not."""
+
+    def _deliver(self, *args: Any, **kwargs: Any) -> Answer:
+        return replace(super()._deliver(*args, **kwargs), id="")
+
+
 class BrokenProvider(LocMemProvider):
     """Fails with an error that contains all it knows."""
 
@@ -110,6 +122,15 @@ class DeadCache(BaseCache):
         raise ConnectionRefusedError(111, "Connection refused")
 
     add = incr = delete = get
+
+
+class WatchedCache(LocMemCache):
+    """Writes down what it is asked."""
+
+    def make_and_validate_key(self, key: Any, version: Any = None) -> Any:
+        """Note the method that needs the key."""
+        commands.append(sys._getframe(1).f_code.co_name)
+        return super().make_and_validate_key(key, version=version)
 
 
 class SilentCache(DeadCache):

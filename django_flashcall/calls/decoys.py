@@ -1,18 +1,16 @@
 """Decoys: with sign-up off, a number without a user is answered like any other, but not called.
 
-The time that an answer takes, and whether the provider fails, must not distinguish the two. So a
-decoy takes as long as a recent call and fails like the latest one. Recent calls are remembered in
-this process, and in the cache for other processes.
+The time that an answer takes, and whether the provider fails, must not distinguish the two. So
+recent calls are remembered, and a decoy is like the next call after them (``draws``). Calls are
+remembered in the cache, for all processes, and in this process, in case the cache fails.
 """
 
 from __future__ import annotations
 
-import secrets
 import time
-from collections import defaultdict, deque
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import astuple, dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import astuple
+from random import SystemRandom
 from typing import Any
 
 from django.contrib.auth import get_backends
@@ -24,36 +22,22 @@ from ..choices import NUMBER_ERRORS, ErrorCode
 from ..clock import is_timestamp
 from ..exceptions import LoginRefused, NotSent, OutcomeUnknown, ProviderError, ProviderRefused
 from ..models import Phone
-
-#: At most this many calls of a channel are remembered.
-MAX_PAST_CALLS = 16
-
-#: Decoys repeat a failure for this many seconds.
-FAILED_FOR = 300
+from ..money import NOTHING
+from ..providers.base import Answer
+from ..text import word
+from .draws import PastCall, draw, shorten
 
 #: A call that took longer, in seconds, is not imitated.
 MAX_SECONDS = 300
 
 UNKNOWN = "unknown"
 
+#: The key under which decoys store what nobody reads.
+UNREAD = "unread"
 
-@dataclass(frozen=True, kw_only=True)
-class PastCall:
-    """How long a call took, in seconds, and its error, which is empty if there was none."""
+past_calls: dict[str, list[PastCall]] = {}
 
-    seconds: float
-    error: str = ""
-    at: float = field(default_factory=time.time)
-
-    def is_current(self) -> bool:
-        """Return whether decoys may imitate this call: failures are imitated for a short time."""
-        return not self.error or time.time() - self.at < FAILED_FOR
-
-
-#: Imitated until a call has been made.
-FIRST_CALL = PastCall(seconds=0.5)
-
-past_calls: dict[str, deque[PastCall]] = defaultdict(lambda: deque(maxlen=MAX_PAST_CALLS))
+random = SystemRandom()
 
 
 def is_known(number: str) -> bool:
@@ -71,12 +55,11 @@ def repeat_lookup(phone: Phone) -> None:
         list(users_with(phone.number)[:2])
 
 
-@contextmanager
-def remembering(channel: str) -> Iterator[None]:
-    """Remember how long the block takes and which ``ProviderError`` it raises, for decoys."""
+def observe(channel: str, ask: Callable[[], Answer]) -> Answer:
+    """Return the answer of ``ask()``; remember its time and the error it raises, for decoys."""
     began = time.monotonic()
     try:
-        yield
+        answer = ask()
     except ProviderError as error:
         remember(channel, seconds=time.monotonic() - began, error=error)
         raise
@@ -84,32 +67,41 @@ def remembering(channel: str) -> Iterator[None]:
         unknown = OutcomeUnknown(type(error).__name__)
         remember(channel, seconds=time.monotonic() - began, error=unknown)
         raise
-    remember(channel, seconds=time.monotonic() - began)
+    remember(channel, seconds=time.monotonic() - began, has_id=bool(word(answer.id)))
+    return answer
 
 
-def remember(channel: str, *, seconds: float, error: ProviderError | None = None) -> None:
+def remember(
+    channel: str, *, seconds: float, error: ProviderError | None = None, has_id: bool = True
+) -> None:
     """Remember a call, unless its number was refused, which says nothing about other numbers."""
     if error is not None and error.error_code in NUMBER_ERRORS:
         return
-    calls = past_calls[channel]
-    calls.extend(call for call in _from_cache(channel) if call not in calls)
-    calls.append(PastCall(seconds=seconds, error=_name_of(error)))
-    try:
-        cache.set(_key(channel), [astuple(call) for call in calls], timeout=None)
-    except Exception:  # noqa: S110  # each cache has its own errors; this process remembers the call anyway
-        pass
+    call = PastCall(seconds=seconds, error=_name_of(error), has_id=has_id)
+    calls = shorten([*_from_cache(channel), *past_calls.get(channel, ()), call])
+    past_calls[channel] = calls
+    _store(channel, calls)
 
 
-def imitate(channel: str) -> None:
-    """Take as long as a recent call, and fail like the latest one."""
-    remembered = _from_cache(channel) or past_calls[channel]
-    calls = [call for call in remembered if call.is_current()] or [FIRST_CALL]
-    error = calls[-1].error
-    time.sleep(secrets.choice([call.seconds for call in calls if call.error == error]))
+def imitate(channel: str, *, code: str) -> Answer:
+    """Return an answer with ``code``, or raise an error, as the next call might, and as late."""
+    began = time.monotonic()
+    calls = _from_cache(channel) or past_calls.get(channel, [])
+    drawn = draw(calls, now=time.time(), random=random)
+    time.sleep(max(drawn.seconds - (time.monotonic() - began), 0))
+    # SECURITY: takes as long as remember(). A decoy itself is not remembered, or decoys would
+    # imitate decoys.
+    _store(UNREAD, shorten([*_from_cache(channel), *past_calls.get(channel, ())]))
+    _raise(drawn.error)
+    return Answer(id="decoy" if drawn.has_id else "", price=NOTHING, code=code)
+
+
+def _raise(error: str) -> None:
+    """Raise the error that ``_name_of()`` has named, if any."""
     if error == UNKNOWN:
-        raise OutcomeUnknown("like the latest call")
+        raise OutcomeUnknown("like a recent call")
     if error == ErrorCode.NOT_SENT:
-        raise NotSent("like the latest call")
+        raise NotSent("like a recent call")
     if error:
         raise ProviderRefused(error)
 
@@ -125,17 +117,27 @@ def _from_cache(channel: str) -> list[PastCall]:
         return []  # each cache has its own errors
     calls = stored if isinstance(stored, list) else []
     return [
-        PastCall(seconds=call[0], error=call[1], at=call[2]) for call in calls if _is_call(call)
+        PastCall(seconds=call[0], error=call[1], has_id=call[2], at=call[3])
+        for call in calls
+        if _is_call(call)
     ]
 
 
 def _is_call(call: Any) -> bool:
     """Return whether ``call`` from the cache is a ``PastCall`` that can be imitated."""
-    if not isinstance(call, list | tuple) or len(call) != 3:
+    if not isinstance(call, list | tuple) or len(call) != 4:
         return False
-    seconds, error, at = call
+    seconds, error, has_id, at = call
     is_wait = isinstance(seconds, int | float) and 0 <= seconds <= MAX_SECONDS
-    return is_wait and isinstance(error, str) and is_timestamp(at)
+    is_known_outcome = isinstance(error, str) and isinstance(has_id, bool)
+    return is_wait and is_known_outcome and is_timestamp(at)
+
+
+def _store(channel: str, calls: Sequence[PastCall]) -> None:
+    try:
+        cache.set(_key(channel), [astuple(call) for call in calls], timeout=None)
+    except Exception:  # noqa: S110  # each cache has its own errors; this process remembers the call anyway
+        pass
 
 
 def _key(channel: str) -> str:

@@ -19,7 +19,6 @@ from ..exceptions import ChannelUnavailable, NotSent, NumberRefused, OutcomeUnkn
 from ..limits import breaker
 from ..limits.prices import estimate_price
 from ..models import VerificationAttempt
-from ..money import NOTHING
 from ..providers.base import Answer, BaseProvider, load_provider
 from ..signals import attempt_finished
 from ..transactions import refuse_open_transaction, repeat_on_deadlock
@@ -130,15 +129,20 @@ def _call(provider: BaseProvider, attempt: VerificationAttempt, *, code: str) ->
         # A queue may be slow. A call whose code can no longer be used is not placed.
         raise NotSent("the verification has ended")
     if attempt.verification.is_decoy:
-        with breaker.decoy_slot(channel):
-            decoys.imitate(channel)
-        return Answer(id="decoy", price=NOTHING, code=code)
-    with breaker.slot(channel, patience=provider.deadline), decoys.remembering(channel):
-        answer = _request(provider, attempt, code=code)
-        _refuse_unusable(answer, attempt, known=code or attempt.code_digest)
+        with breaker.decoy_slot(channel, patience=provider.deadline):
+            return decoys.imitate(channel, code=code)
+    with breaker.slot(channel, patience=provider.deadline):
+        answer = decoys.observe(channel, partial(_usable_answer, provider, attempt, code=code))
     # Outside the slot: it is chance, and no failure of the provider.
     if answer.code and is_excluded(answer.code, number=attempt.verification.number):
         raise OutcomeUnknown("the code is one that is never accepted")
+    return answer
+
+
+def _usable_answer(provider: BaseProvider, attempt: VerificationAttempt, *, code: str) -> Answer:
+    """Return the answer of the provider; raise ``OutcomeUnknown`` if its code cannot be entered."""
+    answer = _request(provider, attempt, code=code)
+    _refuse_unusable(answer, attempt, known=code or attempt.code_digest)
     return answer
 
 

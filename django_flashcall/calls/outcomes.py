@@ -15,8 +15,9 @@ from .. import alarms
 from ..choices import NUMBER_ERRORS, Alarm, AttemptStatus, ErrorCode
 from ..clock import DAY
 from ..codes import make_digest
+from ..conf import get_settings
 from ..exceptions import NotSent, ProviderError
-from ..limits.prices import listed_price, remember_bill
+from ..limits.prices import listed_price, pass_over_bill, remember_bill
 from ..limits.shared import settle
 from ..models import Price, VerificationAttempt
 from ..money import MAX_PRICE, NOTHING, countable, round_up
@@ -111,8 +112,7 @@ def record(attempt: VerificationAttempt, outcome: Outcome) -> bool:
 
 def conclude(attempt: VerificationAttempt, outcome: Outcome) -> bool:
     """Write ``outcome`` and settle the cost in one short transaction; return whether it was new."""
-    # Read before the transaction: on SQLite, a transaction must write before it reads.
-    row = listed_price(attempt) if _is_above_estimate(attempt, price=outcome.price) else None
+    row = _row_of_price(attempt, price=outcome.price)
     fields = _fields(attempt, outcome, row=row)
     is_new = _write(attempt, fields=fields, row=row)
     for name, value in fields.items():
@@ -132,13 +132,11 @@ def _write(
 ) -> bool:
     these = VerificationAttempt.objects.filter(pk=attempt.pk, **only)
     if attempt.verification.is_decoy:
-        return _write_decoy(attempt, these, fields=fields)
+        return _write_decoy(attempt, these, fields=fields, row=row)
     if not these.conclude(**fields):
         return False
-    billed = _billed(attempt, fields=fields)
-    settle(attempt, price=billed, counted=fields.get("counted"))
-    if row is not None:
-        remember_bill(attempt, row=row, price=billed)
+    price = _billed(attempt, fields=fields)
+    _settle_bill(attempt, price=price, counted=fields.get("counted"), row=row)
     return True
 
 
@@ -147,12 +145,26 @@ def _write_decoy(
     these: AttemptQuerySet[VerificationAttempt],
     *,
     fields: dict[str, Any],
+    row: Price | None,
 ) -> bool:
     """Write the outcome of a decoy, and settle it at nothing with its first outcome only."""
     if these.filter(status=AttemptStatus.REQUESTED).conclude(**fields):
-        settle(attempt, price=NOTHING)
+        _settle_bill(attempt, price=NOTHING, counted=None, row=row)
         return True
     return these.conclude(**fields)  # it was swept, which has settled it
+
+
+def _settle_bill(
+    attempt: VerificationAttempt, *, price: Decimal, counted: Decimal | None, row: Price | None
+) -> None:
+    """Settle the cost, and remember a price above the estimate in its row of the price list."""
+    settle(attempt, price=price, counted=counted)
+    if row is None:
+        return
+    if _is_above_estimate(attempt, price=price):
+        remember_bill(attempt, row=row, price=price)
+    else:
+        pass_over_bill(row)
 
 
 def _fields(attempt: VerificationAttempt, outcome: Outcome, *, row: Price | None) -> dict[str, Any]:
@@ -195,6 +207,16 @@ def _counted(
         return None
     counted = max(reserved, countable(price, listed=row.amount if row else None))
     return counted if counted < price else None
+
+
+def _row_of_price(attempt: VerificationAttempt, *, price: Decimal | None) -> Price | None:
+    """Return the row that remembers a price above the estimate."""
+    # SECURITY: with sign-up off it is always read and updated. Otherwise a price above the estimate
+    # would distinguish a call from a decoy.
+    if get_settings().SIGN_UP and not _is_above_estimate(attempt, price=price):
+        return None
+    # Read before the transaction: on SQLite, a transaction must write before it reads.
+    return listed_price(attempt)
 
 
 def _is_above_estimate(attempt: VerificationAttempt, *, price: Decimal | None) -> bool:

@@ -4,6 +4,10 @@ A slow provider would otherwise occupy every thread of the site, and pages that 
 with phones would wait. Each process counts its concurrent calls exactly, in memory. The
 breaker counts failures in the cache, so processes that share a cache pause and retry together. It
 is only as exact as the cache. If the cache fails, calls are placed.
+
+SECURITY: decoys are refused and counted like calls. Pauses that only calls begin or end would
+reveal which numbers are called. But a decoy shows nothing about the provider, so failed calls have
+a count of their own, which no decoy resets.
 """
 
 from __future__ import annotations
@@ -35,6 +39,15 @@ PAUSE = timedelta(seconds=30)
 
 #: Failures further apart than this do not count as consecutive.
 FAILURE_WINDOW = timedelta(minutes=10)
+
+#: What the cache has of each channel: all failures in a row, those of calls and those of decoys,
+#: and whether calls are paused. Those of decoys are not read: a decoy asks the cache like a call.
+FAILURES, FAILED_CALLS, FAILED_DECOYS, PAUSED = KEYS = (
+    "failures",
+    "failed_calls",
+    "failed_decoys",
+    "pause",
+)
 
 
 class RunningCalls:
@@ -76,7 +89,7 @@ def refuse_if_paused(channel: str, *, now: datetime) -> None:
 
 def forget() -> None:
     """Forget all failures and pauses, for the tests of a site."""
-    keys = [_key(what, channel) for what in ("failures", "pause") for channel in Channel]
+    keys = [_key(what, channel) for what in KEYS for channel in Channel]
     _ask_cache(lambda: cache.delete_many(keys))
 
 
@@ -103,19 +116,27 @@ def slot(channel: str, *, patience: timedelta = PAUSE) -> Iterator[None]:
     Errors that the block raises are counted as failures of the provider. The one call that ends a
     pause has ``patience`` to succeed, and no other call is allowed in the meantime.
     """
-    with _held():
-        may_ask = _ask_cache(lambda: _may_ask(channel, patience=patience))
-        if may_ask is False:  # None: the cache failed
-            raise NotSent("the provider is failing, calls are paused")
-        with _counting_failures(channel):
-            yield
+    counting = _counting(channel, note_failure=_note_failure, note_answer=_note_answer)
+    with _admitted(channel, patience=patience), counting:
+        yield
 
 
 @contextmanager
-def decoy_slot(channel: str) -> Iterator[None]:
-    """Hold a slot for a decoy, which is refused like a call but never counted as an answer."""
+def decoy_slot(channel: str, *, patience: timedelta = PAUSE) -> Iterator[None]:
+    """Hold a slot for a decoy, which is refused and counted like a call.
+
+    A decoy may end a pause as well. If the provider still fails, the next failure begins another.
+    """
+    counting = _counting(channel, note_failure=_note_decoy_failure, note_answer=_note_decoy_answer)
+    with _admitted(channel, patience=patience), counting:
+        yield
+
+
+@contextmanager
+def _admitted(channel: str, *, patience: timedelta) -> Iterator[None]:
     with _held():
-        if _is_paused(channel):
+        may_ask = _ask_cache(lambda: _may_ask(channel, patience=patience))
+        if may_ask is False:  # None: the cache failed
             raise NotSent("the provider is failing, calls are paused")
         yield
 
@@ -134,14 +155,16 @@ def _held() -> Iterator[None]:
 
 
 @contextmanager
-def _counting_failures(channel: str) -> Iterator[None]:
+def _counting(
+    channel: str, *, note_failure: Callable[[str], None], note_answer: Callable[[str], None]
+) -> Iterator[None]:
     try:
         yield
     except Exception as error:
         if _is_failure(error):
-            _ask_cache(lambda: _note_failure(channel))
+            _ask_cache(lambda: note_failure(channel))
         raise
-    _ask_cache(lambda: _note_answer(channel))
+    _ask_cache(lambda: note_answer(channel))
 
 
 def _is_failure(error: Exception) -> bool:
@@ -153,40 +176,52 @@ def _is_failure(error: Exception) -> bool:
 
 
 def _is_paused(channel: str) -> bool:
-    return bool(_ask_cache(lambda: cache.get(_key("pause", channel))))
+    return bool(_ask_cache(lambda: cache.get(_key(PAUSED, channel))))
 
 
 def _may_ask(channel: str, *, patience: timedelta) -> bool:
-    failures = cache.get(_key("failures", channel))
+    failures = cache.get(_key(FAILURES, channel))
     if not _is_count(failures) or failures < MAX_FAILURES:
         return True
     # While this key exists, no call is placed. When it has expired, the first call to add it again
     # is allowed, and all others are refused.
-    return cache.add(_key("pause", channel), True, timeout=max(PAUSE, patience).total_seconds())
+    return cache.add(_key(PAUSED, channel), True, timeout=max(PAUSE, patience).total_seconds())
 
 
 def _note_failure(channel: str) -> None:
-    failures = _count_failure(channel)
+    _count(FAILED_CALLS, channel)
+    _pause_if_failing(channel)
+
+
+def _note_decoy_failure(channel: str) -> None:
+    _count(FAILED_DECOYS, channel)
+    _pause_if_failing(channel)
+
+
+def _pause_if_failing(channel: str) -> None:
+    failures = max(_count(FAILURES, channel), cache.get(_key(FAILED_CALLS, channel), 0))
     if failures < MAX_FAILURES:
         return
-    key, seconds = _key("pause", channel), PAUSE.total_seconds()
+    # Only one call is allowed after the pause, whichever count has begun it.
+    cache.set(_key(FAILURES, channel), failures, timeout=FAILURE_WINDOW.total_seconds())
+    key, seconds = _key(PAUSED, channel), PAUSE.total_seconds()
     if cache.add(key, True, timeout=seconds):
         logger.error("channel=%s paused: the provider failed %d times in a row", channel, failures)
     else:
         cache.touch(key, timeout=seconds)
 
 
-def _count_failure(channel: str) -> int:
-    key = _key("failures", channel)
+def _count(what: str, channel: str) -> int:
+    key = _key(what, channel)
     if not _is_count(cache.get(key, 0)):
         cache.delete(key)  # otherwise nothing is counted until it expires
     cache.add(key, 0, timeout=FAILURE_WINDOW.total_seconds())
     try:
-        failures = cache.incr(key)
+        count = cache.incr(key)
     except ValueError:
         return 0  # the key has just expired, or the cache stores nothing
     cache.touch(key, timeout=FAILURE_WINDOW.total_seconds())
-    return failures
+    return count
 
 
 def _is_count(value: object) -> TypeGuard[int]:
@@ -194,9 +229,20 @@ def _is_count(value: object) -> TypeGuard[int]:
 
 
 def _note_answer(channel: str) -> None:
-    cache.delete(_key("failures", channel))
-    if cache.delete(_key("pause", channel)):
+    cache.delete(_key(FAILED_CALLS, channel))
+    if _end_pause(channel):
         logger.warning("channel=%s no longer paused: the provider answers", channel)
+
+
+def _note_decoy_answer(channel: str) -> None:
+    cache.delete(_key(FAILED_DECOYS, channel))
+    if _end_pause(channel):
+        logger.warning("channel=%s no longer paused: the next call shows if it is over", channel)
+
+
+def _end_pause(channel: str) -> bool:
+    cache.delete(_key(FAILURES, channel))
+    return bool(cache.delete(_key(PAUSED, channel)))
 
 
 def _key(what: str, channel: str) -> str:

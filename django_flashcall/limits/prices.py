@@ -57,6 +57,12 @@ def remember_bill(attempt: VerificationAttempt, *, row: Price, price: Decimal) -
     Price.objects.filter(pk=row.pk).update(billed=price, billed_at=attempt.created_at)
 
 
+def pass_over_bill(row: Price) -> None:
+    """Run the statement of ``remember_bill()``, and change nothing."""
+    # The row has an amount, so no row matches.
+    Price.objects.filter(pk=row.pk, amount=None).update(billed=row.billed, billed_at=row.billed_at)
+
+
 def prefixes(number: str) -> list[str]:
     """Return all prefixes of an E.164 ``number``, from the empty one to the whole number."""
     return [number[:end] for end in range(len(number) + 1)]

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.core.cache import cache
 
 from django_flashcall import codes, services
 from django_flashcall.calls import channels, decoys
@@ -73,6 +74,17 @@ class TestDecoys:
         decoy = answers(OTHER, clock, outbox)
         assert real == decoy
 
+    def test_answers_alike_if_the_provider_names_no_ids(
+        self, flashcall: Any, clock: Clock, outbox: Outbox
+    ) -> None:
+        flashcall(SIGN_UP=False, PROVIDER="tests.doubles.NamelessProvider")
+        decoys.past_calls.clear()
+        cache.clear()
+        real = answers(known_number(), clock, outbox)
+        clock.move_to(NOON)
+        decoy = answers(OTHER, clock, outbox)
+        assert real == decoy
+
     @pytest.mark.parametrize(
         "purpose", [Purpose.LOGIN, "".join(["log", "in"])], ids=["ours", "text"]
     )
@@ -88,6 +100,18 @@ class TestDecoys:
         assert (attempt.reserved, attempt.spent) == (Decimal("0.50"), Decimal(0))
         assert Usage.objects.get(scope="").units == 0
 
+    def test_that_fails_sounds_no_alarm_of_its_own(
+        self, flashcall: Any, clock: Clock, warnings_sent: list[str]
+    ) -> None:
+        flashcall(SIGN_UP=False, OPTIONS={"error_code": "not_enough_money"})
+        decoys.past_calls.clear()
+        cache.clear()
+        start(known_number())
+        clock.shift(timedelta(minutes=30))
+        attempts = (start(f"+7905123{turn:04}").attempts.get() for turn in range(30))
+        assert "not_enough_money" in (attempt.error_code for attempt in attempts)
+        assert len(warnings_sent) == 1
+
     def test_is_refused_like_a_call(self, flashcall: Any) -> None:
         flashcall(SIGN_UP=False, DAILY_SPEND=Decimal("0.40"))
         PriceFactory(amount=Decimal("0.50"))
@@ -99,9 +123,10 @@ class TestDecoys:
     def test_that_fails_is_settled_at_nothing(self, flashcall: Any, error: ProviderError) -> None:
         flashcall(SIGN_UP=False)
         PriceFactory(amount=Decimal("0.50"))
-        decoys.remember(Channel.FLASH_CALL, seconds=0, error=error)
-        attempt = start().attempts.get()
-        assert attempt.status == error.status
+        for _ in range(5):
+            decoys.remember(Channel.FLASH_CALL, seconds=0, error=error)
+        attempts = (start(f"+7905123{turn:04}").attempts.get() for turn in range(30))
+        attempt = next(one for one in attempts if one.status == error.status)
         assert attempt.spent == 0
         assert Usage.objects.get(scope="").units == 0
 

@@ -13,16 +13,16 @@ from django.utils import timezone
 
 from django_flashcall import services
 from django_flashcall.calls import dialing
+from django_flashcall.calls.draws import FAILED_FOR
 from django_flashcall.choices import AttemptStatus, Channel, VerificationStatus
 from django_flashcall.codes import EXAMPLE_CODE
 from django_flashcall.exceptions import OutcomeUnknown, TransactionOpen
 from django_flashcall.limits import breaker
-from django_flashcall.limits.breaker import MAX_FAILURES
 from django_flashcall.models import Phone, Verification, VerificationAttempt
 from django_flashcall.providers.base import Answer
 from django_flashcall.visitors.visitor import Visitor
 from tests.calls.scripted import dial, requested, seen
-from tests.constants import NOON, NUMBER, Outbox
+from tests.constants import NOON, NUMBER, Clock, Outbox
 from tests.factories import PriceFactory, VerificationFactory
 
 pytestmark = pytest.mark.django_db
@@ -65,7 +65,7 @@ class TestCodes:
         self, script: Any
     ) -> None:
         script(Answer(id="77", price=Decimal("0.35"), code=NUMBER[-4:]))
-        for _ in range(MAX_FAILURES):
+        for _ in range(breaker.MAX_FAILURES):
             dial(requested())
             VerificationAttempt.objects.all().delete()
             Phone.objects.all().delete()
@@ -163,3 +163,17 @@ class TestBusyProvider:
             dial(requested())
             Phone.objects.all().delete()
         assert dial(requested(verification__is_decoy=True)).error_code == "not_sent"
+
+    def test_a_provider_that_recovers_is_called_though_only_decoys_are_asked_for(
+        self, script: Any, clock: Clock
+    ) -> None:
+        script(OutcomeUnknown("ReadTimeout"))
+        for _ in range(breaker.MAX_FAILURES):
+            dial(requested())
+            Phone.objects.all().delete()
+        script(Answer(id="1", code="1234"))
+        while timezone.now() < NOON + timedelta(seconds=FAILED_FOR) + 2 * breaker.PAUSE:
+            clock.shift(breaker.PAUSE)
+            dial(requested(verification__is_decoy=True))
+            Phone.objects.all().delete()
+        assert dial(requested()).status == AttemptStatus.ACCEPTED

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from django_flashcall.choices import Channel, ErrorCode
 from django_flashcall.exceptions import NotSent, OutcomeUnknown, ProviderBusy, ProviderRefused
 from django_flashcall.limits import breaker
 from django_flashcall.limits.breaker import MAX_FAILURES, PAUSE, running
+from tests import doubles
 from tests.constants import Clock
 from tests.forks import forking, in_a_fork
 
@@ -34,6 +35,13 @@ def fail(times: int = MAX_FAILURES, *, error: Exception | None = None) -> None:
     for _ in range(times):
         with pytest.raises(Exception):  # noqa: B017
             call(error=error or OutcomeUnknown("ReadTimeout"))
+
+
+def decoy(*, error: Exception | None = None) -> None:
+    """Take a slot for a decoy, which draws an answer or ``error``."""
+    with breaker.decoy_slot(FLASH_CALL):
+        if error:
+            raise error
 
 
 def look(channel: str = FLASH_CALL) -> None:
@@ -308,6 +316,97 @@ class TestPause:
         call()
 
         assert "circuit breaker without cache: ConnectionRefusedError" in caplog.text
+
+
+class TestDecoys:
+    def test_that_fail_begin_a_pause_like_calls(self, clock: Clock) -> None:
+        for _ in range(MAX_FAILURES):
+            look()
+            with pytest.raises(OutcomeUnknown):
+                decoy(error=OutcomeUnknown("like a recent call"))
+        with pytest.raises(ProviderBusy):
+            look()
+
+    def test_are_refused_during_a_pause_and_while_one_call_tries(self, clock: Clock) -> None:
+        fail()
+        with pytest.raises(NotSent, match="paused"):
+            decoy()
+        clock.shift(PAUSE)
+        with breaker.slot(FLASH_CALL), pytest.raises(NotSent, match="paused"):
+            decoy()
+
+    def test_may_be_the_one_that_tries(self, clock: Clock) -> None:
+        fail()
+        clock.shift(PAUSE)
+        with breaker.decoy_slot(FLASH_CALL), pytest.raises(NotSent, match="paused"):
+            call()
+
+    def test_that_fail_after_a_pause_prolong_it_like_calls(self, clock: Clock) -> None:
+        fail()
+        clock.shift(PAUSE)
+        with pytest.raises(OutcomeUnknown):
+            decoy(error=OutcomeUnknown("like a recent call"))
+        with pytest.raises(ProviderBusy):
+            look()
+
+    def test_that_are_answered_after_a_pause_end_it_for_all(self, clock: Clock) -> None:
+        fail()
+        clock.shift(PAUSE)
+        decoy()
+        look()
+        with breaker.slot(FLASH_CALL):
+            call()
+
+    @pytest.mark.parametrize("is_decoy", [True, False])
+    def test_that_end_a_pause_leave_it_to_the_next_failure(
+        self, is_decoy: bool, clock: Clock
+    ) -> None:
+        fail()
+        clock.shift(PAUSE)
+        decoy()
+        with pytest.raises(OutcomeUnknown):
+            (decoy if is_decoy else call)(error=OutcomeUnknown("ReadTimeout"))
+        with pytest.raises(ProviderBusy):
+            look()
+        clock.shift(PAUSE)
+        with breaker.slot(FLASH_CALL), pytest.raises(NotSent, match="paused"):
+            call()
+
+    def test_that_end_a_pause_are_confirmed_by_a_call(self, clock: Clock) -> None:
+        fail()
+        clock.shift(PAUSE)
+        decoy()
+        call()
+        fail(MAX_FAILURES - 1)
+        look()
+
+    def test_that_are_answered_do_not_hide_calls_that_fail(self, clock: Clock) -> None:
+        for _ in range(MAX_FAILURES):
+            look()
+            fail(1)
+            with suppress(NotSent):
+                decoy()
+        with pytest.raises(ProviderBusy):
+            look()
+
+    @pytest.mark.parametrize("error", [None, OutcomeUnknown("ReadTimeout")])
+    def test_ask_the_cache_the_same_as_calls(self, error: Exception | None, settings: Any) -> None:
+        settings.CACHES = {"default": {"BACKEND": "tests.doubles.WatchedCache"}}
+        asked = []
+        for place in (call, decoy):
+            doubles.commands.clear()
+            with suppress(OutcomeUnknown):
+                place(error=error)
+            asked.append(list(doubles.commands))
+        assert asked[0] == asked[1] != []
+
+    def test_are_no_reason_to_report_that_the_provider_answers(
+        self, clock: Clock, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        fail()
+        clock.shift(PAUSE)
+        decoy()
+        assert "answers" not in caplog.text
 
 
 @pytest.mark.django_db

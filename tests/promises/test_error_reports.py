@@ -48,7 +48,7 @@ UNVISITED = {"alarms", "choices", "signals"}
 UNVISITED |= {f"providers.{name}" for name in ("console", "http", "mobilgroup")}
 #: Errors in these are caught and recorded, since the call may have been placed.
 CAUGHT = {"calls.dialing", "calls.outcomes", "limits.breaker", "providers.base", "providers.locmem"}
-CAUGHT |= {"calls.decoys", "text"}
+CAUGHT |= {"calls.decoys", "calls.draws", "text"}
 CONFIRM = "django_flashcall:confirm"
 
 Watch = Callable[[CodeType], object]

@@ -238,11 +238,12 @@ class TestCaches:
 
     @wrong_values
     def test_a_past_call_of_another_shape_is_not_imitated(self, wrong: Any) -> None:
-        good = (0.25, "", time.time() - 1)
-        for stored in (wrong, [wrong], [[wrong] * 3], [(wrong, "", good[2])], [(0.1, "", wrong)]):
+        good = (0.25, "", True, time.time() - 1)
+        calls = [(wrong, "", True, good[3]), (0.1, "", wrong, good[3]), (0.1, "", True, wrong)]
+        for stored in (wrong, [wrong], [[wrong] * 4], *([call] for call in calls)):
             cache.set("flashcall.past_calls.voice", stored)
             decoys.remember(Channel.VOICE, seconds=0)
-            decoys.imitate(Channel.VOICE)
+            decoys.imitate(Channel.VOICE, code="1234")
         cache.set("flashcall.past_calls.voice", [good, wrong])
         decoys.past_calls.clear()
         decoys.remember(Channel.VOICE, seconds=0)
