@@ -2,37 +2,24 @@
 
 ::
 
-    FlashCallError              message, code, params: as in Django's ValidationError
-     ├── NumberRefused          the text is not a number, or the number may not be called
-     ├── StartRefused           no call is placed; ``retry_at`` is when to try again, if ever
-     │    ├── CooldownActive
-     │    ├── NumberBlocked
-     │    ├── RateExceeded
-     │    ├── QuotaExceeded      quota of the number: calls, SMS, wrong codes
-     │    │    └── ChannelSuspended  the provider treats calls by this channel as spam
-     │    ├── LimitReached       limit of the site
-     │    │    └── BlockLimitReached  limit of a block of numbers
-     │    ├── CallDenied         by ``BEFORE_CALL``
-     │    ├── ChallengeRequired  by ``BEFORE_CALL``: the visitor must confirm that they are human
-     │    ├── ProviderBusy
-     │    ├── ChannelUnavailable
-     │    ├── AttemptsExhausted
-     │    └── KeyReused
-     ├── LoginRefused           the number is verified but does not log in; ``user`` is its owner
-     │    └── SignUpFailed       no user could be created; the approval can be used again
-     ├── NumberTaken            the number is verified but belongs to another user
-     ├── CodeRefused            the code is not accepted
-     │    ├── CodeMalformed     it is not a code; this costs no check
-     │    ├── CodeMistaken      it is the end of the visitor's own number, or of the example;
-     │    │                     this costs no check
-     │    ├── CodeUnknown       the right code is not known; this costs no check
-     │    ├── WrongCode         it does not match; ``checks_left`` is how many are left
-     │    └── VerificationEnded the verification has expired or was used up
-     └── ProviderError          raised by providers; services record it and do not raise it
-          ├── ProviderRefused   the provider refused; ``error_code`` says why
-          ├── NotSent           nothing was sent
-          └── OutcomeUnknown    the call may have been placed and billed; it is never repeated
-    TransactionOpen             a bug in the calling code, deliberately not a FlashCallError
+    FlashCallError             message, code, params: as in Django's ValidationError
+     ├── NumberRefused         the text is not a number, or the number may not be called
+     ├── StartRefused          no call is placed; ``retry_at`` is when to try again, if ever
+     │    ├── CooldownActive, NumberBlocked, RateExceeded
+     │    ├── QuotaExceeded, ChannelSuspended    limits of the number
+     │    ├── LimitReached, BlockLimitReached    limits of the site and of a block of numbers
+     │    ├── CallDenied, ChallengeRequired      by ``BEFORE_CALL``
+     │    └── ProviderBusy, ChannelUnavailable, PhoneLoginOff, AttemptsExhausted, KeyReused
+     ├── LoginRefused          the number is verified but does not log in; ``user`` is its owner
+     │    └── SignUpFailed      no user could be created; the approval can be used again
+     ├── NumberTaken, NumberTooNew    the number is verified but is not, or not yet, the user's
+     ├── CodeRefused           the code is not accepted
+     │    ├── CodeMalformed, CodeMistaken, CodeUnknown    this costs no check
+     │    └── WrongCode, VerificationEnded
+     └── ProviderError         raised by providers; services record it and do not raise it
+          ├── ProviderRefused, NotSent    no call was placed, and nothing was billed
+          └── OutcomeUnknown   the call may have been placed and billed; it is never repeated
+    TransactionOpen            a bug in the calling code, deliberately not a FlashCallError
 
 No message contains a full number, a code or a key.
 """
