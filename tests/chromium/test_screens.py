@@ -25,9 +25,7 @@ from tests.chromium.visitor import (
     PHONE,
     Visitor,
 )
-from tests.constants import (
-    PASSWORD,
-)
+from tests.constants import PASSWORD, TYPED
 
 axe_playwright = pytest.importorskip(
     "axe_playwright_python.sync_playwright", reason="axe: run `nox -s chromium`"
@@ -98,6 +96,8 @@ class TestScreens:
         show("flash-call")
         visitor.answer("12")
         show("too-short")
+        visitor.answer(TYPED[-5:])
+        show("own-digits")
         visitor.answer(f"{(int(visitor.code()) + 1) % 10_000:04}")
         show("wrong")
         visitor.wait(seconds=61)
@@ -135,6 +135,11 @@ class TestScreens:
         visitor.wait(minutes=11)
         visitor.press("Call me")
         show("blocked")
+        staff = get_user_model().objects.create_user("boss", is_staff=True)
+        Phone.objects.create(number="+79997654321", user=staff, verified_at=timezone.now())
+        visitor.ask(OTHER_SHOWN)
+        visitor.answer()
+        show("refused")
         assert gallery.faults == []
 
     @pytest.mark.parametrize("window", WINDOWS)
@@ -146,9 +151,6 @@ class TestScreens:
         for name in ("confirm", "change"):
             visitor.open(f"/phone/{name}/")
             show(name)
-        visitor.ask(OTHER_SHOWN, path="/phone/change/")
-        show("change-code")
-        visitor.answer()
         visitor.wait(minutes=16)
         visitor.open("/secret/")
         show("again")
@@ -160,6 +162,12 @@ class TestScreens:
         for name in ("own-confirm", "own-change", "own-again"):
             visitor.open(f"/{name}/")
             show(name)
+        visitor.ask(OTHER_SHOWN, path="/phone/change/")
+        show("change-code")
+        visitor.answer()
+        visitor.wait(minutes=16)
+        visitor.open("/secret/")  # the number was changed in this session
+        show("login-again")
         assert gallery.faults == []
 
     @pytest.mark.parametrize("window", WINDOWS)
