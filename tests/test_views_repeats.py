@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -13,7 +14,18 @@ from django_flashcall.choices import VerificationStatus
 from django_flashcall.models import Phone
 from django_flashcall.visitors.sessions import MAX_URL_LENGTH
 from tests.browser import Browser, is_logged_in, user_of
-from tests.constants import CONFIRM, LOGIN, LOST, NUMBER, OTHER, TYPED, Clock, Outbox
+from tests.constants import (
+    AGAIN,
+    CONFIRM,
+    LOGIN,
+    LOST,
+    NUMBER,
+    OTHER,
+    PASSWORD,
+    TYPED,
+    Clock,
+    Outbox,
+)
 from tests.factories import UserFactory
 from tests.logins import the_verification, wrong
 
@@ -246,6 +258,21 @@ class TestOneFormInManyBrowsers:
 
         assert browser.url == code_page
         assert "123-45-67" not in page.html
+
+    def test_a_number_that_was_not_used_is_forgotten_with_the_logout(
+        self, browser: Browser, user: Any
+    ) -> None:
+        browser.ask(NUMBER)
+        code_page = browser.url
+        browser.client.login(username=user.username, password=PASSWORD)
+
+        tab = Client()  # without a token, which a page would hold
+        tab.cookies = browser.client.cookies
+        tab.post(AGAIN, {"login_again": "yes"})
+
+        assert not is_logged_in(browser)
+        assert "value" not in browser.open(LOGIN).input("number")
+        assert "123-45-67" not in browser.open(code_page).html
 
 
 class TestLongUrls:
