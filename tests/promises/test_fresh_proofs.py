@@ -297,6 +297,14 @@ class TestAnAddedNumber:
         assert "••-67" in page.text
         assert len(session.outbox) == calls + 1
 
+    def test_keeps_no_login_recent_by_a_password_of_long_ago(self, session: Session) -> None:
+        session.post("/password/", username=session.user.username, password=PASSWORD)
+        session.clock.shift(timedelta(minutes=4))
+        session.add(NEW)
+        session.log_in_by_phone(NEW)
+
+        assert session.browser.open(CONFIRM).title == "Confirm that it is you"
+
     def test_makes_no_session_larger(self, session: Session) -> None:
         session.add(NEW)
         events = session.browser.client.session["flashcall_events"]
