@@ -345,6 +345,31 @@ class TestAnAddedNumber:
         assert len(session.outbox) == calls
 
 
+class TestANumberThatTheSiteHasProved:
+    """It counts like one that was proved here, whether ``flashcall_adopt`` has linked it or not."""
+
+    @pytest.fixture(autouse=True)
+    def proved_by_the_site(self, session: Session, flashcall: Any) -> None:
+        flashcall(USER_PHONE_FIELD="last_name", USER_PHONES_PROVEN=True, DAILY_ATTEMPTS=50)
+        session.user.last_name = OLD
+        session.user.save()
+        Phone.objects.update(verified_at=None)
+
+    @pytest.mark.parametrize("is_linked", [True, False])
+    def test_is_not_replaced_by_an_added_number(self, session: Session, is_linked: bool) -> None:
+        if not is_linked:
+            Phone.objects.all().delete()
+        session.add(NEW)
+        assert not session.has_proof()
+
+    @pytest.mark.parametrize("is_linked", [True, False])
+    def test_is_a_proof_once_it_is_confirmed(self, session: Session, is_linked: bool) -> None:
+        if not is_linked:
+            Phone.objects.all().delete()
+        session.add(OLD)
+        assert session.has_proof()
+
+
 class TestAFirstNumber:
     def test_is_a_proof_later_on_too(self, session: Session) -> None:
         Phone.objects.all().delete()
