@@ -61,7 +61,8 @@ class LoginAgainMixin(LoginRequiredMixin):
     def log_in_again(self) -> HttpResponse:
         """End the session, and redirect to the login page. It may redirect who is logged in."""
         logout(self.request)
-        return redirect_to_login(self.page_after_login(), self.get_login_url())
+        next_url = sessions.bounded_url(self.page_after_login())
+        return redirect_to_login(next_url, self.get_login_url())
 
     def page_after_login(self) -> str:
         """Return the URL to visit after the login."""
@@ -240,7 +241,7 @@ class SecondStepView(PublicMixin, OwnNumberView):
         """Redirect the visitor to the page that asked for the password."""
         page = sessions.password_page(self.request)
         next_url = self.get_redirect_url() or self.get_default_redirect_url()
-        return redirect(page) if page else redirect_to_login(next_url)
+        return redirect(page) if page else redirect_to_login(sessions.bounded_url(next_url))
 
 
 class SecondStepCodeView(CodeView):

@@ -174,14 +174,26 @@ def _claim(verification: Verification, *, user: AbstractBaseUser) -> Phone:
     now, config = timezone.now(), get_settings()
     dormant_since = now - config.MAX_DORMANCY if config.MAX_DORMANCY else None
     phones = Phone.objects.filter(pk=verification.phone_id)
-    if _is_proven_elsewhere(phones.get(), user=user):
+    phone = phones.get()
+    if _is_proven_elsewhere(phone, user=user):
         raise NumberTaken()
-    added_at = now if _proved_by(user).exists() else None
+    added_at = now if _is_added(phone, user=user) else None
     # SECURITY: a user who entered the number without proving it loses it to the user who did.
     if not phones.claim_for(user=user, now=now, dormant_since=dormant_since, added_at=added_at):
         raise NumberTaken()
     drop_claims(verification.number, owner=user)
     return phones.get()
+
+
+def _is_added(phone: Phone, *, user: AbstractBaseUser) -> bool:
+    """Return whether other numbers of ``user`` are proved, and this one is not."""
+    proved = set(_proved_by(user).values_list("pk", flat=True))
+    if proved or not get_settings().USER_PHONES_PROVEN:
+        return bool(proved) and phone.pk not in proved
+    # SECURITY: the site has proved the number in its field, though ``flashcall_adopt`` has not
+    # linked it.
+    known = _number_in_field(written_users().get(pk=user.pk))
+    return bool(known) and not users_with(phone.number).filter(pk=user.pk).exists()
 
 
 def _is_proven_elsewhere(phone: Phone, *, user: AbstractBaseUser) -> bool:

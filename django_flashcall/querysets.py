@@ -182,6 +182,10 @@ class VerificationQuerySet(WrittenQuerySet[M]):
             return self.none()
         return self.filter(Q(user=None) | Q(user=user_id), browser=browser)
 
+    def forget_browser(self, browser: UUID) -> int:
+        """Forget which verifications this browser began, so that it can finish none of them."""
+        return self.filter(browser=browser).update(browser=None)
+
     def claim_attempt(self, *, now: datetime, time_left: timedelta) -> bool:
         """Claim one attempt; return whether one was left, with enough time to use it."""
         return bool(

@@ -65,8 +65,7 @@ def start_verification(
     of the call is in the verification's ``attempts``. A provider that refuses or fails raises
     no error here. Raises ``NumberRefused`` and the subclasses of ``StartRefused``.
     """
-    if purpose == Purpose.LOGIN and not get_settings().allows_phone_login:
-        raise PhoneLoginOff()
+    _refuse_phone_login(purpose)
     number, key = parse_number(number), key or uuid4()
     refusal: StartRefused = ChannelUnavailable()
     for candidate in [channel] if channel else starting_channels():
@@ -96,6 +95,7 @@ def resend(
     """
     now = timezone.now()
     _refuse_other_user(verification, visitor=visitor)
+    _refuse_phone_login(verification.purpose)
     channel = channel or next_channel(verification)
     with ready_to_dial(now=now):
         order = order_resend(verification, channel=channel, visitor=visitor, now=now)
@@ -213,6 +213,11 @@ def _find_started(key: UUID, *, number: str, purpose: str, visitor: Visitor) -> 
     if started != wanted or not verification.belongs_to(visitor.user_id):
         raise KeyReused()
     return verification
+
+
+def _refuse_phone_login(purpose: str) -> None:
+    if purpose == Purpose.LOGIN and not get_settings().allows_phone_login:
+        raise PhoneLoginOff()
 
 
 def _refuse_other_user(verification: Verification, *, visitor: Visitor) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
+from urllib.parse import urlencode
 from uuid import uuid4
 
 import pytest
@@ -13,9 +16,21 @@ from django_flashcall.choices import VerificationStatus
 from django_flashcall.models import Phone
 from django_flashcall.visitors.sessions import MAX_URL_LENGTH
 from tests.browser import Browser, is_logged_in, user_of
-from tests.constants import CONFIRM, LOGIN, LOST, NUMBER, OTHER, TYPED, Clock, Outbox
-from tests.factories import UserFactory
-from tests.logins import the_verification, wrong
+from tests.constants import (
+    AGAIN,
+    CONFIRM,
+    LOGIN,
+    LOST,
+    NUMBER,
+    OTHER,
+    PASSWORD,
+    TYPED,
+    VISITOR,
+    Clock,
+    Outbox,
+)
+from tests.factories import PhoneFactory, UserFactory
+from tests.logins import start, the_verification, wrong
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
 
@@ -247,6 +262,21 @@ class TestOneFormInManyBrowsers:
         assert browser.url == code_page
         assert "123-45-67" not in page.html
 
+    def test_a_number_that_was_not_used_is_forgotten_with_the_logout(
+        self, browser: Browser, user: Any
+    ) -> None:
+        browser.ask(NUMBER)
+        code_page = browser.url
+        browser.client.login(username=user.username, password=PASSWORD)
+
+        tab = Client()  # without a token, which a page would hold
+        tab.cookies = browser.client.cookies
+        tab.post(AGAIN, {"login_again": "yes"})
+
+        assert not is_logged_in(browser)
+        assert "value" not in browser.open(LOGIN).input("number")
+        assert "123-45-67" not in browser.open(code_page).html
+
 
 class TestLongUrls:
     @pytest.mark.parametrize("length", [501, 2048])
@@ -265,6 +295,25 @@ class TestLongUrls:
         browser.ask(NUMBER, next_url=longest)
         browser.answer(outbox[0].code)
         assert browser.url == longest
+
+    @pytest.mark.parametrize("url", ["/phone/second-step/", AGAIN])
+    def test_a_url_that_is_too_long_is_left_out_on_the_way_to_the_login(
+        self, url: str, browser: Browser, user: Any
+    ) -> None:
+        if url == AGAIN:
+            PhoneFactory(number=NUMBER, user=user)
+            browser.client.login(username=user.username, password=PASSWORD)
+        data = {"next": "/" + "\u4e2d" * 2040, "login_again": "yes"}
+        tab = Client()
+        tab.cookies = browser.client.cookies
+
+        answer = tab.post(f"{url}?{urlencode(data)}", data)
+
+        assert (answer.status_code, answer.headers["Location"]) == (302, f"{LOGIN}?next=")
+
+    def test_a_url_of_a_program_that_is_too_long_is_left_out(self) -> None:
+        verification = start(visitor=replace(VISITOR, next_url="/" + "x" * MAX_URL_LENGTH))
+        assert verification.next_url == ""
 
     def test_the_number_typed_again_leads_to_the_url_requested_last(
         self, browser: Browser, outbox: Outbox

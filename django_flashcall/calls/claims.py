@@ -21,6 +21,7 @@ from ..limits.rows import insert_phone
 from ..limits.shared import claim_shared, watch_spending
 from ..models import Phone, Verification, VerificationAttempt
 from ..transactions import in_own_transaction
+from ..visitors.sessions import bounded_url
 from .orders import Order
 
 #: It takes this long for a call to arrive and for its code to be entered.
@@ -55,7 +56,7 @@ def _begin(order: Order, *, key: UUID) -> VerificationAttempt:
         purpose=order.purpose,
         user_id=order.visitor.user_id,
         browser=order.visitor.browser,
-        next_url=order.visitor.next_url,
+        next_url=bounded_url(order.visitor.next_url),
         is_trusted=is_trusted,
         address=order.visitor.address or None,
         max_checks=grant_checks(order.phone, now=now, is_trusted=is_trusted),

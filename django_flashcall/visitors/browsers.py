@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 from uuid import UUID
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.middleware.csrf import get_token
+from django.template.response import SimpleTemplateResponse
 from django.utils.crypto import salted_hmac
 
 from .cookies import read_cookie, set_cookie
@@ -56,13 +57,25 @@ def keep_browser(view: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(view)
     def keeping(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        browser = browser_of(request)
+        browser_of(request)  # before a login changes the CSRF token
         response: HttpResponseBase = view(request, *args, **kwargs)
-        if browser is not None and request.method in ("GET", "HEAD"):
-            set_cookie(response, BROWSER_COOKIE, str(browser), max_age=REMEMBERED_FOR)
+        if request.method not in ("GET", "HEAD"):
+            return response
+        keep = partial(_set_cookie, request)
+        if isinstance(response, SimpleTemplateResponse):
+            # The first page of a browser makes its CSRF token, when the template is rendered.
+            response.add_post_render_callback(keep)
+        else:
+            keep(response)
         return response
 
     return keeping
+
+
+def _set_cookie(request: HttpRequest, response: HttpResponseBase) -> None:
+    browser = browser_of(request)
+    if browser is not None:
+        set_cookie(response, BROWSER_COOKIE, str(browser), max_age=REMEMBERED_FOR)
 
 
 def _from_cookie(request: HttpRequest) -> UUID | None:

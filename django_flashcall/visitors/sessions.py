@@ -143,7 +143,7 @@ def record_login(
     """Record any login; a receiver for Django's ``user_logged_in``."""
     if request is None or not hasattr(request, "session"):
         return
-    knew_password = _stored(request, HELD_KEY).get("user") == str(getattr(user, "pk", ""))
+    knew_password = _held(request).get("user") == str(getattr(user, "pk", ""))
     request.session.pop(HELD_KEY, None)
     counts = _begin(request) or _has_old_number(request)
     # SECURITY: a number that was added in this session must not extend the session's rights.
@@ -184,10 +184,8 @@ def held_user(request: HttpRequest) -> Any:
 
     Their ``backend`` is set, as ``authenticate()`` sets it.
     """
-    held = _stored(request, HELD_KEY)
-    at, backend, proof = held.get("at"), held.get("backend"), held.get("hash")
-    if not is_timestamp(at) or timestamp() - at >= HELD_FOR.total_seconds():
-        return None
+    held = _held(request)
+    backend, proof = held.get("backend"), held.get("hash")
     if backend not in get_backend_paths() or not _is_text(proof):
         return None
     user: Any = _find_user(held.get("user"), backend=backend)
@@ -196,6 +194,14 @@ def held_user(request: HttpRequest) -> Any:
         return None
     user.backend = backend
     return user
+
+
+def _held(request: HttpRequest) -> dict[str, Any]:
+    """Return what ``hold_user()`` has stored within ``HELD_FOR``; empty if there is nothing."""
+    held = _stored(request, HELD_KEY)
+    at = held.get("at")
+    is_fresh = is_timestamp(at) and timestamp() - at < HELD_FOR.total_seconds()
+    return held if is_fresh else {}
 
 
 def password_page(request: HttpRequest) -> str:

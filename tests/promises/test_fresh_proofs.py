@@ -297,6 +297,14 @@ class TestAnAddedNumber:
         assert "••-67" in page.text
         assert len(session.outbox) == calls + 1
 
+    def test_keeps_no_login_recent_by_a_password_of_long_ago(self, session: Session) -> None:
+        session.post("/password/", username=session.user.username, password=PASSWORD)
+        session.clock.shift(timedelta(minutes=4))
+        session.add(NEW)
+        session.log_in_by_phone(NEW)
+
+        assert session.browser.open(CONFIRM).title == "Confirm that it is you"
+
     def test_makes_no_session_larger(self, session: Session) -> None:
         session.add(NEW)
         events = session.browser.client.session["flashcall_events"]
@@ -335,6 +343,31 @@ class TestAnAddedNumber:
 
         assert page.title == "Log in again"
         assert len(session.outbox) == calls
+
+
+class TestANumberThatTheSiteHasProved:
+    """It counts like one that was proved here, whether ``flashcall_adopt`` has linked it or not."""
+
+    @pytest.fixture(autouse=True)
+    def proved_by_the_site(self, session: Session, flashcall: Any) -> None:
+        flashcall(USER_PHONE_FIELD="last_name", USER_PHONES_PROVEN=True, DAILY_ATTEMPTS=50)
+        session.user.last_name = OLD
+        session.user.save()
+        Phone.objects.update(verified_at=None)
+
+    @pytest.mark.parametrize("is_linked", [True, False])
+    def test_is_not_replaced_by_an_added_number(self, session: Session, is_linked: bool) -> None:
+        if not is_linked:
+            Phone.objects.all().delete()
+        session.add(NEW)
+        assert not session.has_proof()
+
+    @pytest.mark.parametrize("is_linked", [True, False])
+    def test_is_a_proof_once_it_is_confirmed(self, session: Session, is_linked: bool) -> None:
+        if not is_linked:
+            Phone.objects.all().delete()
+        session.add(OLD)
+        assert session.has_proof()
 
 
 class TestAFirstNumber:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from django_flashcall.models import Verification
 from django_flashcall.views import CodeView, LoginView
 from django_flashcall.visitors import browsers
 from tests.browser import Browser, is_logged_in, prove, request_from, user_of
-from tests.constants import CONFIRM, LOGIN, NUMBER, OTHER, PASSWORD, VISITOR, Outbox
+from tests.constants import CONFIRM, LOGIN, NUMBER, OTHER, PASSWORD, VISITOR, Clock, Outbox
 from tests.factories import PhoneFactory
 
 pytestmark = pytest.mark.django_db
@@ -85,7 +86,9 @@ class TestPhoneLoginOff:
         ]
         assert form.get_user() is None
 
-    def test_nobody_is_called_for_such_a_login(self, outbox: Outbox) -> None:
+    def test_nobody_is_called_for_such_a_login(
+        self, begun: Verification, outbox: Outbox, clock: Clock
+    ) -> None:
         form = PhoneForm(request_from(), {"number": OTHER})
 
         assert form.non_field_errors() == [
@@ -93,6 +96,9 @@ class TestPhoneLoginOff:
         ]
         with pytest.raises(PhoneLoginOff):
             services.start_verification(OTHER, purpose=Purpose.LOGIN, visitor=VISITOR)
+        clock.shift(timedelta(minutes=2))
+        with pytest.raises(PhoneLoginOff):
+            services.resend(begun, visitor=VISITOR)
         assert len(outbox) == 1
 
     def test_the_second_step_works(

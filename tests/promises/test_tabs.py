@@ -149,6 +149,20 @@ class TestSlowStart:
 
         assert user_of(browser) == user
 
+    def test_the_first_page_of_a_browser_can_be_finished_after_a_login_by_password(
+        self, browser: Browser, user: Any
+    ) -> None:
+        tab = Client()
+        tab.cookies = browser.client.cookies
+        password = {"username": user.username, "password": PASSWORD}
+        meanwhile(lambda: tab.post("/password/", password))
+
+        browser.open(LOGIN)
+        browser.press("Call me", number=NUMBER)
+
+        assert user_of(browser) == user
+        assert browser.page.title == "Enter the digits"
+
     def test_a_slow_answer_sets_no_cookie(self, browser: Browser, outbox: Outbox) -> None:
         browser.open(LOGIN)
         data = browser.data("Call me", number=NUMBER)
