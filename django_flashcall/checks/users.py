@@ -186,7 +186,9 @@ def _initial(model: type[Model], name: str, *, unknown: bool) -> bool:
     """Return the value of an attribute of new users, ``unknown`` if each gets its own."""
     field = _field(model, name)
     if field is None:
-        return bool(getattr(model, name, False))
+        value = getattr(model, name, False)
+        is_property = hasattr(value, "__get__") and not callable(value)
+        return unknown if is_property else bool(value)
     return unknown if _is_filled(field) else bool(field.get_default())
 
 
