@@ -19,7 +19,7 @@ from ..codes import EXCLUDED_CODES, SPOKEN_LENGTH
 from ..conf import FlashCallSettings, get_settings, satisfies, takes_one_argument
 from ..providers.base import BaseProvider, LocalProvider, load_provider
 from .others import ask_provider
-from .users import phone_backends
+from .users import NUMBER_LENGTH, is_shorter, phone_backends
 from .values import check_values
 
 #: Guessing codes for one number for a year must not succeed with a higher probability.
@@ -207,6 +207,19 @@ def _check_field(config: FlashCallSettings) -> list[CheckMessage]:
             Error(
                 "FLASHCALL['USER_PHONE_FIELD'] must name a text field, and not the password.",
                 hint="Numbers begin with + or 0. Use a CharField or a PhoneNumberField.",
+                id="django_flashcall.E007",
+            )
+        ]
+    return _check_column(field)
+
+
+def _check_column(field: Any) -> list[CheckMessage]:
+    if is_shorter(field, NUMBER_LENGTH):
+        return [
+            Error(
+                f"FLASHCALL['USER_PHONE_FIELD'] has room for {field.max_length} characters, and a "
+                f"number has up to {NUMBER_LENGTH} with its +.",
+                hint="Raise max_length of the field. Numbers are written there after a paid call.",
                 id="django_flashcall.E007",
             )
         ]

@@ -125,23 +125,6 @@ class TestFields:
     @pytest.mark.parametrize(
         ("field", "is_too_short"),
         [
-            (models.CharField(max_length=16), False),
-            (models.CharField(max_length=15), True),
-            (models.CharField(max_length=11), True),
-            (models.TextField(), False),
-        ],
-    )
-    @pytest.mark.parametrize("sign_up", [True, False])
-    def test_e008_wants_room_for_a_number(
-        self, field: Any, is_too_short: bool, sign_up: bool
-    ) -> None:
-        messages = told(user_model(phone=field), SIGN_UP=sign_up)
-        assert [one for one, _text in messages] == ["E008"] * is_too_short
-        assert all("'phone' has room for" in text for _id, text in messages)
-
-    @pytest.mark.parametrize(
-        ("field", "is_too_short"),
-        [
             (models.CharField(max_length=18, unique=True), False),
             (models.CharField(max_length=17, unique=True), True),
             (models.IntegerField(unique=True), True),
