@@ -11,12 +11,12 @@ from django.core.checks import CheckMessage, Error, Warning
 from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured
 from django.db.models import CharField, TextField
 from django.shortcuts import resolve_url
-from django.urls import NoReverseMatch, URLResolver, get_resolver, reverse
+from django.urls import URLResolver, get_resolver, reverse
 from django.utils.module_loading import import_string
 
 from ..choices import Channel
 from ..codes import EXCLUDED_CODES, SPOKEN_LENGTH
-from ..conf import FlashCallSettings, get_settings, satisfies, takes_one_argument
+from ..conf import FlashCallSettings, get_settings, read_setting, satisfies, takes_one_argument
 from ..providers.base import BaseProvider, LocalProvider, load_provider
 from .others import ask_provider
 from .users import NUMBER_LENGTH, is_shorter, phone_backends
@@ -72,7 +72,7 @@ def check_phone_login(**kwargs: Any) -> list[CheckMessage]:
                 id="django_flashcall.W011",
             )
         )
-    if _phone_login() is False and _is_login_url_off():
+    if _phone_login() is False and satisfies(_is_our_login, read_setting("LOGIN_URL", default="")):
         messages.append(
             Warning(
                 "LOGIN_URL is the page that FLASHCALL['PHONE_LOGIN'] turns off.",
@@ -120,11 +120,8 @@ def _asks_for_second_step(view: Any) -> bool:
     return hasattr(getattr(view, "view_class", None), "needs_second_step")
 
 
-def _is_login_url_off() -> bool:
-    try:
-        return resolve_url(settings.LOGIN_URL) == reverse("django_flashcall:login")
-    except NoReverseMatch:
-        return False
+def _is_our_login(url: Any) -> bool:
+    return resolve_url(url) == reverse("django_flashcall:login")
 
 
 def _check_callable(key: str, path: str) -> list[CheckMessage]:

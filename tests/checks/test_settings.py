@@ -329,10 +329,11 @@ class TestPhoneLogin:
             ("/phone/login/", ["W012"]),
             ("/password/", []),
             ("no-such-name", []),
+            (None, []),
         ],
     )
-    def test_w013_looks_for_a_login_page_that_is_off(
-        self, settings: Any, flashcall: Any, login_url: str, expected: list[str]
+    def test_w012_looks_for_a_login_page_that_is_off(
+        self, settings: Any, flashcall: Any, login_url: str | None, expected: list[str]
     ) -> None:
         settings.LOGIN_URL = login_url
         assert check_phone_login() == []
