@@ -309,7 +309,7 @@ class TestPhoneLogin:
             ("tests.test_urls", None, []),
         ],
     )
-    def test_w012_asks_a_site_with_a_second_step_to_decide(
+    def test_w011_asks_a_site_with_a_second_step_to_decide(
         self,
         settings: Any,
         flashcall: Any,
