@@ -28,6 +28,7 @@ from .databases import written_users
 from .exceptions import LoginRefused, SignUpFailed
 from .models import Phone, Verification
 from .phone import mask
+from .querysets import VerificationQuerySet
 from .text import word
 from .transactions import in_own_transaction
 
@@ -181,8 +182,7 @@ class PhoneBackend(ModelBackend):
 
     @in_own_transaction(Verification)
     def _claim_login(self, verification: Verification, *, now: datetime) -> bool:
-        this = Verification.objects.filter(pk=verification.pk)
-        return this.consume(now=now, purpose=Purpose.LOGIN)
+        return _unreleased(verification).consume(now=now, purpose=Purpose.LOGIN)
 
     def _refuse(self, verification: Verification, refusal: LoginRefused) -> None:
         """Record that the right code logged nobody in, and why."""
@@ -201,13 +201,7 @@ class PhoneBackend(ModelBackend):
     @in_own_transaction(Verification)
     def _give_back(self, verification: Verification) -> bool:
         """Undo the use of the approval, which led to nothing, so that it can be tried again."""
-        # SECURITY: a release of the number withdraws its approvals, and could not withdraw this one
-        # while it was in use.
-        released = Phone.objects.filter(
-            pk=OuterRef("phone_id"), released_at__gte=OuterRef("approved_at")
-        )
-        this = Verification.objects.filter(~Exists(released), pk=verification.pk)
-        is_back = this.give_back(
+        is_back = _unreleased(verification).give_back(
             consumed_at=verification.consumed_at, code=verification.refusal_code
         )
         verification.consumed_at = None if is_back else verification.consumed_at
@@ -278,6 +272,16 @@ class PhoneBackend(ModelBackend):
         user.save()
         phone.update(user=user)
         return user
+
+
+def _unreleased(verification: Verification) -> VerificationQuerySet[Verification]:
+    """Filter ``verification``, unless its number was released after the code was right."""
+    # SECURITY: a release withdraws approvals, but not one that is in use. That one may be given
+    # back before the release commits, so each use asks again.
+    released = Phone.objects.filter(
+        pk=OuterRef("phone_id"), released_at__gte=OuterRef("approved_at")
+    )
+    return Verification.objects.filter(~Exists(released), pk=verification.pk)
 
 
 def _report_failed_sign_up(error: Exception, *, number: str) -> None:

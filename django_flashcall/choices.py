@@ -24,6 +24,10 @@ class Purpose(TextChoices):
     SECOND_STEP = "second_step", _("second step of a login")
 
 
+#: For these purposes the visitor has entered the number. For others, it may be hidden from them.
+ENTERED_PURPOSES = frozenset({Purpose.LOGIN, Purpose.CONFIRM, Purpose.CHANGE})
+
+
 class VerificationStatus(TextChoices):
     """The stored status of a verification; the other states are derived.
 

@@ -22,7 +22,7 @@ from .calls.claims import claim_resend, claim_start
 from .calls.dialing import ready_to_dial, request_call
 from .calls.orders import ask_site, order_resend, order_start
 from .calls.outcomes import LOST, conclude
-from .choices import AttemptStatus, Purpose, VerificationStatus
+from .choices import ENTERED_PURPOSES, AttemptStatus, Purpose, VerificationStatus
 from .codes import matches, read_code, refuse_excluded
 from .conf import get_settings
 from .exceptions import (
@@ -124,7 +124,7 @@ def check_code(verification: Verification, code: str, *, visitor: Visitor) -> Ve
     if not live and any(attempt.is_wanted(now=now) for attempt in attempts):
         raise CodeUnknown()
     if live and verification.state(now=now) == VerificationStatus.PENDING:
-        guesses = refuse_excluded(guesses, number=verification.number)
+        guesses = refuse_excluded(guesses, number=_entered_number(verification))
     if not live or not _claim_check(verification, now=now):
         raise _ended(verification, now=now)
     # SECURITY: nothing is compared before the check is committed.
@@ -223,6 +223,14 @@ def _refuse_phone_login(purpose: str) -> None:
 def _refuse_other_user(verification: Verification, *, visitor: Visitor) -> None:
     if not verification.belongs_to(visitor.user_id):
         raise VerificationEnded()
+
+
+def _entered_number(verification: Verification) -> str:
+    """Return the number if the visitor has entered it, otherwise an empty string."""
+    # SECURITY: where the page masks the number, the answer would reveal its last digits, guess by
+    # guess, and no check would be counted.
+    is_entered = verification.purpose in ENTERED_PURPOSES
+    return verification.number if is_entered else ""
 
 
 @in_own_transaction(Verification)

@@ -142,6 +142,14 @@ class TestRecord:
         assert found.consumed_at is not None
         assert found.refusal_code == Refusal.SIGN_UP_FAILED
 
+    def test_an_approval_that_is_given_back_during_a_release_is_not_used(self, clash: Any) -> None:
+        verification = fail(approved())
+        clash.delete()
+        # The release looked for approvals before this one was given back, and commits now.
+        Phone.objects.filter(number=NUMBER).release(now=timezone.now())
+        assert log_in(verification) is None
+        assert not get_user_model().objects.exists()
+
     def test_the_kept_approval_lives_no_longer_than_others(
         self, fault: list[Exception], clock: Clock
     ) -> None:

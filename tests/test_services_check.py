@@ -10,7 +10,7 @@ from django.db import connection
 from django.utils import timezone
 
 from django_flashcall import services
-from django_flashcall.choices import AttemptStatus, Channel, VerificationStatus
+from django_flashcall.choices import AttemptStatus, Channel, Purpose, VerificationStatus
 from django_flashcall.codes import EXAMPLE_CODE
 from django_flashcall.exceptions import (
     CodeMalformed,
@@ -131,6 +131,18 @@ class TestChecking:
             services.check_code(verification, code, visitor=visitor)
         verification.refresh_from_db()
         assert (verification.checks, verification.approved_at) == (0, None)
+
+    @pytest.mark.parametrize("purpose", [Purpose.REAUTHENTICATE, Purpose.SECOND_STEP, "payment"])
+    @pytest.mark.parametrize("text", ["4567", NUMBER])
+    def test_digits_of_a_masked_number_are_not_revealed(
+        self, purpose: str, text: str, visitor: Visitor
+    ) -> None:
+        verification = VerificationFactory(phone__number=NUMBER, purpose=purpose)
+        AttemptFactory(verification=verification)
+        with pytest.raises(WrongCode):
+            services.check_code(verification, text, visitor=visitor)
+        verification.refresh_from_db()
+        assert verification.checks == 1
 
     def test_own_digits_after_the_last_check_do_not_hide_that_no_tries_are_left(
         self, visitor: Visitor

@@ -11,15 +11,15 @@ from django.core.checks import CheckMessage, Error, Warning
 from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured
 from django.db.models import CharField, TextField
 from django.shortcuts import resolve_url
-from django.urls import NoReverseMatch, URLResolver, get_resolver, reverse
+from django.urls import URLResolver, get_resolver, reverse
 from django.utils.module_loading import import_string
 
 from ..choices import Channel
 from ..codes import EXCLUDED_CODES, SPOKEN_LENGTH
-from ..conf import FlashCallSettings, get_settings, satisfies, takes_one_argument
+from ..conf import FlashCallSettings, get_settings, read_setting, satisfies, takes_one_argument
 from ..providers.base import BaseProvider, LocalProvider, load_provider
 from .others import ask_provider
-from .users import phone_backends
+from .users import NUMBER_LENGTH, is_shorter, phone_backends
 from .values import check_values
 
 #: Guessing codes for one number for a year must not succeed with a higher probability.
@@ -72,7 +72,7 @@ def check_phone_login(**kwargs: Any) -> list[CheckMessage]:
                 id="django_flashcall.W011",
             )
         )
-    if _phone_login() is False and _is_login_url_off():
+    if _phone_login() is False and satisfies(_is_our_login, read_setting("LOGIN_URL", default="")):
         messages.append(
             Warning(
                 "LOGIN_URL is the page that FLASHCALL['PHONE_LOGIN'] turns off.",
@@ -120,11 +120,8 @@ def _asks_for_second_step(view: Any) -> bool:
     return hasattr(getattr(view, "view_class", None), "needs_second_step")
 
 
-def _is_login_url_off() -> bool:
-    try:
-        return resolve_url(settings.LOGIN_URL) == reverse("django_flashcall:login")
-    except NoReverseMatch:
-        return False
+def _is_our_login(url: Any) -> bool:
+    return resolve_url(url) == reverse("django_flashcall:login")
 
 
 def _check_callable(key: str, path: str) -> list[CheckMessage]:
@@ -207,6 +204,19 @@ def _check_field(config: FlashCallSettings) -> list[CheckMessage]:
             Error(
                 "FLASHCALL['USER_PHONE_FIELD'] must name a text field, and not the password.",
                 hint="Numbers begin with + or 0. Use a CharField or a PhoneNumberField.",
+                id="django_flashcall.E007",
+            )
+        ]
+    return _check_column(field)
+
+
+def _check_column(field: Any) -> list[CheckMessage]:
+    if is_shorter(field, NUMBER_LENGTH):
+        return [
+            Error(
+                f"FLASHCALL['USER_PHONE_FIELD'] has room for {field.max_length} characters, and a "
+                f"number has up to {NUMBER_LENGTH} with its +.",
+                hint="Raise max_length of the field. Numbers are written there after a paid call.",
                 id="django_flashcall.E007",
             )
         ]

@@ -49,14 +49,18 @@ def phone_backends() -> list[Any]:
     return [backend for backend in _backends() if "verification" in _parameters(backend)]
 
 
+def is_shorter(field: Any, length: int) -> bool:
+    """Return whether ``field`` has room for fewer than ``length`` characters."""
+    return field.max_length is not None and field.max_length < length
+
+
 def sign_up_messages(
     model: type[Model], *, backend: Any, config: FlashCallSettings
 ) -> list[CheckMessage]:
     """Return a message for each reason why ``backend`` cannot create users of ``model``."""
-    faults = [*_short_fields(model, config=config)]
     if not config.SIGN_UP:
-        return [_error(fault, model=model) for fault in faults]
-    faults += _name_faults(model, backend=backend, config=config)
+        return []
+    faults = [*_name_faults(model, backend=backend, config=config)]
     faults += _login_faults(model, backend=backend, config=config)
     unset = [*_required_columns(model, config=config), *_repeated_columns(model, config=config)]
     kind = Warning if _fills_its_columns(model) else Error
@@ -94,15 +98,6 @@ def _is_overridden(backend: Any, name: str) -> bool:
     return not f"{module}.{known_as}".startswith(KNOWN_METHODS)
 
 
-def _short_fields(model: type[Model], *, config: FlashCallSettings) -> Iterator[str]:
-    field = _field(model, config.USER_PHONE_FIELD)
-    if field is not None and _is_shorter(field, NUMBER_LENGTH):
-        yield (
-            f"the field {field.name!r} has room for {field.max_length} characters, and a number "
-            f"has up to {NUMBER_LENGTH} with its +"
-        )
-
-
 def _name_faults(model: type[Model], *, backend: Any, config: FlashCallSettings) -> Iterator[str]:
     field = _field(model, getattr(model, "USERNAME_FIELD", ""))
     if field is None or not hasattr(model, "set_unusable_password"):
@@ -112,7 +107,7 @@ def _name_faults(model: type[Model], *, backend: Any, config: FlashCallSettings)
         return
     if not field.empty_strings_allowed:
         yield f"the field {field.name!r} cannot contain a generated user name, which is a text"
-    elif _is_shorter(field, length := len(backend.make_username(LONGEST_NUMBER))):
+    elif is_shorter(field, length := len(backend.make_username(LONGEST_NUMBER))):
         yield (
             f"the field {field.name!r} has room for {field.max_length} characters, and a "
             f"generated user name has {length}"
@@ -186,7 +181,9 @@ def _initial(model: type[Model], name: str, *, unknown: bool) -> bool:
     """Return the value of an attribute of new users, ``unknown`` if each gets its own."""
     field = _field(model, name)
     if field is None:
-        return bool(getattr(model, name, False))
+        value = getattr(model, name, False)
+        is_property = hasattr(value, "__get__") and not callable(value)
+        return unknown if is_property else bool(value)
     return unknown if _is_filled(field) else bool(field.get_default())
 
 
@@ -197,10 +194,6 @@ def _fills_its_columns(model: type[Model]) -> bool:
 
 def _is_of_django(function: Any) -> bool:
     return str(getattr(function, "__module__", "")).startswith("django.")
-
-
-def _is_shorter(field: Any, length: int) -> bool:
-    return field.max_length is not None and field.max_length < length
 
 
 def _field(model: type[Model], name: str) -> Field[Any, Any] | None:

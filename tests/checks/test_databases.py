@@ -82,7 +82,7 @@ class TestReplicas:
         assert check_replicas() == []
 
     @pytest.mark.parametrize("name", ["db", "cached_db"])
-    def test_w014_warns_if_they_are_read_for_sessions(self, name: str, settings: Any) -> None:
+    def test_w013_warns_if_they_are_read_for_sessions(self, name: str, settings: Any) -> None:
         settings.SESSION_ENGINE = f"django.contrib.sessions.backends.{name}"
 
         [message] = check_replicas()
@@ -90,7 +90,7 @@ class TestReplicas:
         assert ids([message]) == ["W013"]
         assert "writes sessions to 'default', but reads from 'replica'" in message.msg
 
-    def test_w014_warns_if_they_are_read_for_a_cache(self, settings: Any) -> None:
+    def test_w013_warns_if_they_are_read_for_a_cache(self, settings: Any) -> None:
         table = {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "cached"}
         settings.CACHES = {**settings.CACHES, "rates": table}
         settings.RATELIMIT_USE_CACHE = "rates"

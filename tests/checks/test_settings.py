@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.core.checks import run_checks
 from django.core.checks.registry import registry
 
@@ -33,6 +34,18 @@ class TestUserPhoneField:
 
         assert ids([message]) == ["E007"]
         assert "User has no field named 'telephone'" in message.msg
+
+    @pytest.mark.parametrize(("length", "expected"), [(15, ["E007"]), (16, []), (None, [])])
+    @pytest.mark.parametrize("keys", [{}, {"SIGN_UP": False}, {"PHONE_LOGIN": False}])
+    def test_e007_wants_room_for_a_number_whoever_writes_it(
+        self, flashcall: Any, monkeypatch: Any, length: int | None, expected: Any, keys: Any
+    ) -> None:
+        # A confirmation writes it as well, whatever creates the users.
+        field = get_user_model()._meta.get_field("username")
+        monkeypatch.setattr(field, "max_length", length)
+        flashcall(USER_PHONE_FIELD="username", **keys)
+
+        assert ids(check_settings()) == expected
 
     def test_w004_asks_for_an_index(self, flashcall: Any) -> None:
         flashcall(USER_PHONE_FIELD="last_name")
@@ -296,7 +309,7 @@ class TestPhoneLogin:
             ("tests.test_urls", None, []),
         ],
     )
-    def test_w012_asks_a_site_with_a_second_step_to_decide(
+    def test_w011_asks_a_site_with_a_second_step_to_decide(
         self,
         settings: Any,
         flashcall: Any,
@@ -316,10 +329,11 @@ class TestPhoneLogin:
             ("/phone/login/", ["W012"]),
             ("/password/", []),
             ("no-such-name", []),
+            (None, []),
         ],
     )
-    def test_w013_looks_for_a_login_page_that_is_off(
-        self, settings: Any, flashcall: Any, login_url: str, expected: list[str]
+    def test_w012_looks_for_a_login_page_that_is_off(
+        self, settings: Any, flashcall: Any, login_url: str | None, expected: list[str]
     ) -> None:
         settings.LOGIN_URL = login_url
         assert check_phone_login() == []
