@@ -167,6 +167,9 @@ class TestBusyProvider:
     def test_a_provider_that_recovers_is_called_though_only_decoys_are_asked_for(
         self, script: Any, clock: Clock
     ) -> None:
+        script(Answer(id="1", code="1234"))
+        dial(requested())  # at once, so that no decoy waits
+        Phone.objects.all().delete()
         script(OutcomeUnknown("ReadTimeout"))
         for _ in range(breaker.MAX_FAILURES):
             dial(requested())
