@@ -21,12 +21,11 @@ from django.views.decorators.debug import sensitive_variables
 from . import signals
 from .choices import Purpose
 from .conf import get_settings
-from .databases import written_users
+from .databases import in_own_transaction, written_users
 from .exceptions import NumberTaken, NumberTooNew, VerificationEnded
 from .models import Phone, Verification
 from .phone import spellings
-from .querysets import PhoneQuerySet
-from .transactions import in_own_transaction
+from .phones import PhoneQuerySet
 
 T = TypeVar("T")
 

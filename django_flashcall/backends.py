@@ -24,13 +24,12 @@ from . import alarms
 from .accounts import is_dormant, users_with
 from .choices import Alarm, Purpose, Refusal
 from .conf import get_settings
-from .databases import written_users
+from .databases import in_own_transaction, written_users
 from .exceptions import LoginRefused, SignUpFailed
 from .models import Phone, Verification
 from .phone import mask
 from .querysets import VerificationQuerySet
 from .text import word
-from .transactions import in_own_transaction
 
 logger = logging.getLogger(__name__)
 

@@ -211,14 +211,22 @@ class PhoneForm(StartForm):
 
 
 class CodeForm(forms.Form):
-    """Takes a code. After a right one, ``get_user()`` returns the user who may be logged in."""
+    """Takes a code. After a right one, ``get_user()`` returns the user who may be logged in.
+
+    With ``attempt``, the input has a label that says where its code is found.
+    """
 
     code = CodeField(label=_("Code"))
 
     # SECURITY: the arguments contain the posted data.
     @sensitive_variables()
     def __init__(
-        self, request: HttpRequest, *args: Any, verification: Verification, **kwargs: Any
+        self,
+        request: HttpRequest,
+        *args: Any,
+        verification: Verification,
+        attempt: VerificationAttempt | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         # SECURITY: hides the posted data from error reports, whatever the view does.
@@ -229,19 +237,8 @@ class CodeForm(forms.Form):
         self.finishes = can_finish(verification, now=timezone.now())
         if self.finishes:
             self.fields["code"].disabled, self.fields["code"].required = True, False
-
-    def expect(self, attempt: VerificationAttempt) -> None:
-        """Label the input for the code of ``attempt``."""
-        if attempt.channel == Channel.FLASH_CALL:
-            label = ngettext(
-                "Last %d digit of the calling number",
-                "Last %d digits of the calling number",
-                attempt.code_length,
-            )
-            self.fields["code"].label = label % attempt.code_length
-            self.fields["code"].help_text = _(
-                "The call may already be over. Check your missed calls."
-            )
+        if attempt and attempt.channel == Channel.FLASH_CALL:
+            self._ask_for_last_digits(attempt.code_length)
 
     # SECURITY: Django's own stack frames contain the code, so they are hidden from error
     # reports as well.
@@ -249,6 +246,13 @@ class CodeForm(forms.Form):
     def full_clean(self) -> None:
         """Validate, with all variables hidden from error reports."""
         super().full_clean()
+
+    def _ask_for_last_digits(self, length: int) -> None:
+        label = ngettext(
+            "Last %d digit of the calling number", "Last %d digits of the calling number", length
+        )
+        self.fields["code"].label = label % length
+        self.fields["code"].help_text = _("The call may already be over. Check your missed calls.")
 
     def clean_code(self) -> str:
         """Check the code, which costs one check unless it is malformed.

@@ -1,4 +1,4 @@
-"""Phone numbers, verifications and the attempts made for them. Prices and usage are in ``money``.
+"""Verifications and the attempts made for them. Numbers are in ``phones``, prices in ``money``.
 
 Constraints keep the invariants. State changes are in ``querysets``.
 """
@@ -13,7 +13,6 @@ from typing import Any
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from . import querysets
@@ -28,81 +27,10 @@ from .choices import (
 )
 from .exceptions import LoginRefused
 from .money import MONEY, NOTHING, Price, Usage
-from .phone import display, display_masked, mask
+from .phones import Phone
 from .visitors.sessions import MAX_URL_LENGTH
 
 __all__ = ["Phone", "Price", "Usage", "Verification", "VerificationAttempt"]
-
-
-class Phone(models.Model):
-    """A known number. Its row is the lock that makes calls to the number wait for each other."""
-
-    number = models.CharField(_("number"), max_length=16, unique=True)
-    user = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        on_delete=models.SET_NULL,
-        null=True,
-        blank=True,
-        related_name="flashcall_phones",
-        verbose_name=_("user"),
-    )
-    created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
-    verified_at = models.DateTimeField(_("verified at"), null=True, blank=True, editable=False)
-    #: When the user added this number to another one. It is ``None`` for a first number.
-    added_at = models.DateTimeField(_("added at"), null=True, blank=True, editable=False)
-    released_at = models.DateTimeField(_("released at"), null=True, blank=True, editable=False)
-    trusted_since = models.DateTimeField(
-        _("browsers trusted since"),
-        null=True,
-        blank=True,
-        editable=False,
-        help_text=_("Browsers in which the number was verified earlier are no longer trusted."),
-    )
-    blocked_at = models.DateTimeField(_("blocked at"), null=True, blank=True, editable=False)
-    last_attempt_at = models.DateTimeField(
-        _("last attempt at"), null=True, blank=True, editable=False
-    )
-
-    objects = querysets.PhoneQuerySet.as_manager()
-
-    class Meta:
-        base_manager_name = "objects"  # so that relations are read where they are written
-        verbose_name = _("phone number")
-        verbose_name_plural = _("phone numbers")
-        permissions = [("view_full_number", _("Can view phone numbers in full"))]
-        constraints = [
-            models.CheckConstraint(condition=~Q(number=""), name="flashcall_phone_has_number"),
-        ]
-
-    def __str__(self) -> str:
-        return mask(self.number)
-
-    @property
-    def display(self) -> str:
-        """The number as people write it."""
-        return display(self.number)
-
-    def trusts(self, device: Any) -> bool:
-        """Return whether ``device``, a ``visitors.devices.Device``, is trusted with this number."""
-        is_recent = self.trusted_since is None or device.issued_at >= self.trusted_since
-        return bool(device.phone_id == self.pk and is_recent)
-
-    def was_added_before(self, moment: datetime) -> bool:
-        """Return whether the number was its user's before ``moment``."""
-        return self.added_at is None or self.added_at < moment
-
-    @property
-    def had_user(self) -> bool:
-        """Whether the number lost its user; unverified claims to it are then ignored.
-
-        Its user was deleted, or the number was released.
-        """
-        return self.user_id is None and (self.released_at or self.verified_at) is not None
-
-    @property
-    def masked(self) -> str:
-        """The number with most digits hidden, which its user still recognises."""
-        return display_masked(self.number)
 
 
 class Verification(models.Model):

@@ -6,27 +6,21 @@ is the answer. Nothing is read before or after the UPDATE.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
-from django.db import router
 from django.db.models import (
     Case,
     Count,
-    DateTimeField,
-    Exists,
     F,
     IntegerField,
     Max,
     Min,
     Model,
-    OuterRef,
     Q,
     QuerySet,
     Sum,
-    Value,
     When,
 )
 
@@ -43,128 +37,6 @@ MIN_KEEP = timedelta(days=31)
 
 #: An approval must be used within this time.
 APPROVAL_LIFETIME = timedelta(minutes=5)
-
-
-class PhoneQuerySet(WrittenQuerySet[M]):
-    """Known numbers."""
-
-    def claim_call(self, *, now: datetime, cooldown: timedelta) -> bool:
-        """Claim a call to this number; return whether it is not blocked and the cooldown is over.
-
-        The row stays locked until the transaction ends, so calls to one number wait for each
-        other.
-        """
-        rested = Q(last_attempt_at=None) | Q(last_attempt_at__lte=now - cooldown)
-        return bool(self.filter(rested, blocked_at=None).update(last_attempt_at=now))
-
-    def added_before(self, moment: datetime | None) -> PhoneQuerySet[M]:
-        """Filter numbers that were their user's before ``moment``; ``None`` filters nothing."""
-        early = Q(added_at=None) | Q(added_at__lt=moment) if moment else Q()
-        return self.filter(early)
-
-    def claim_sign_up(self, *, now: datetime) -> bool:
-        """Claim the creation of this number's user; lock the row until the transaction ends."""
-        fresh = {"verified_at": now, "released_at": None, "trusted_since": now, "added_at": None}
-        return bool(self.filter(user=None).update(**fresh))
-
-    def prove_again(self, *, user: Any, now: datetime, since: datetime | None) -> bool:
-        """Record that ``user`` proved this number again; return whether they had proved it before.
-
-        The last proof must not be older than ``since``, unless that is ``None``.
-        """
-        proved = Q(verified_at__isnull=False) if since is None else Q(verified_at__gte=since)
-        return bool(self.filter(proved, user=user).update(verified_at=now))
-
-    def bind(self, *, user: Any, now: datetime) -> bool:
-        """Assign this number to ``user``, who proved it; return whether it was still free for them.
-
-        It is not free if another user proved it, or if it was released.
-        """
-        free = Q(user=user) | Q(verified_at=None, released_at=None)
-        added = _added_at(now, unless=Q(user=user))
-        return bool(self.filter(free).update(added_at=added, **_owned(user, now=now)))
-
-    def claim_for(
-        self,
-        *,
-        user: Any,
-        now: datetime,
-        dormant_since: datetime | None,
-        added_at: datetime | None,
-    ) -> bool:
-        """Assign this number to ``user``, unless another user has proved it.
-
-        A proof older than ``dormant_since`` does not count. ``added_at`` is only recorded if
-        ``user`` has not proved the number before.
-        """
-        free = Q(user=None) | Q(user=user) | Q(verified_at=None)
-        if dormant_since is not None:
-            free |= Q(verified_at__lt=dormant_since)
-        added = _added_at(added_at, unless=Q(user=user, verified_at__isnull=False))
-        return bool(self.filter(free).update(added_at=added, **_owned(user, now=now)))
-
-    def release(self, *, now: datetime) -> int:
-        """Detach these numbers from their users and revoke their trusted browsers."""
-        nobody = {"user": None, "verified_at": None, "added_at": None}
-        return self.update(**nobody, released_at=now, trusted_since=now)
-
-    def distrust(self, *, now: datetime) -> int:
-        """Revoke the trusted browsers of these numbers."""
-        return self.update(trusted_since=now)
-
-    def block(self, *, now: datetime) -> int:
-        """Refuse all calls to these numbers."""
-        return self.filter(blocked_at=None).update(blocked_at=now)
-
-    def unblock(self) -> int:
-        """Allow calls to these numbers again."""
-        return self.exclude(blocked_at=None).update(blocked_at=None)
-
-    def forgettable(self, *, before: datetime) -> PhoneQuerySet[M]:
-        """Filter unowned, unblocked numbers without activity since ``before``.
-
-        Numbers that any other row refers to are excluded.
-        """
-        silent = Q(last_attempt_at=None) | Q(last_attempt_at__lt=before)
-        unproved = Q(verified_at=None) | Q(verified_at__lt=before)
-        kept = Q(released_at=None) | Q(released_at__lt=before)
-        old = self.filter(user=None, blocked_at=None, created_at__lt=before)
-        return old.filter(silent, unproved, kept, *map(_is_unreferenced_by, _relations(self.model)))
-
-    def forget(self) -> int:
-        """Delete the numbers that still match, in one statement."""
-        # ``delete()`` would select first, and also delete a verification that a visitor starts in
-        # the meantime. Django has no public method that deletes in one statement.
-        return self._raw_delete(router.db_for_write(self.model))
-
-
-def _relations(model: type[Model]) -> Iterable[Any]:
-    """Return all relations to ``model``, hidden ones and those of the site's own apps included."""
-    fields = model._meta.get_fields(include_hidden=True)
-    return [field for field in fields if field.one_to_many or field.one_to_one]
-
-
-def _is_unreferenced_by(relation: Any) -> Q:
-    key = relation.field.target_field.attname
-    named = relation.related_model._base_manager.filter(**{relation.field.name: OuterRef(key)})
-    return Q(~Exists(named))
-
-
-def _added_at(added_at: datetime | None, *, unless: Q) -> Case:
-    """Return the new ``added_at``; numbers that match ``unless`` keep theirs."""
-    # Assigned before the fields in ``unless``, as in ``_owned()``.
-    kept = When(unless, then=F("added_at"))
-    return Case(kept, default=Value(added_at), output_field=DateTimeField())
-
-
-def _owned(user: Any, *, now: datetime) -> dict[str, Any]:
-    """Return the fields to write when ``user`` has proved a number.
-
-    If it had another user, the browsers that were trusted are revoked.
-    """
-    # Assigned first: MariaDB would compare with the user that the same UPDATE has just written.
-    trusted = Case(When(user=user, then=F("trusted_since")), default=Value(now))
-    return {"trusted_since": trusted, "user": user, "verified_at": now, "released_at": None}
 
 
 class VerificationQuerySet(WrittenQuerySet[M]):

@@ -25,6 +25,7 @@ from .calls.outcomes import LOST, conclude
 from .choices import ENTERED_PURPOSES, AttemptStatus, Purpose, VerificationStatus
 from .codes import matches, read_code, refuse_excluded
 from .conf import get_settings
+from .databases import in_own_transaction
 from .exceptions import (
     ChannelSuspended,
     ChannelUnavailable,
@@ -39,7 +40,6 @@ from .exceptions import (
 from .models import Verification, VerificationAttempt
 from .phone import mask, parse_number
 from .providers.base import load_provider
-from .transactions import in_own_transaction
 from .visitors.sessions import saved_before_wait
 from .visitors.visitor import Visitor
 

@@ -34,7 +34,6 @@ from .text import Secret
 from .visitors import devices, sessions
 from .visitors.browsers import browser_of
 from .visitors.messages import forget_message, keep_message, read_message
-from .visitors.visitor import Visitor
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
@@ -42,8 +41,8 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
     Usually the visitor has logged in in another tab, or the browser does not accept cookies.
     """
-    context = {"path": request.get_full_path()}
-    return render(request, "django_flashcall/csrf_failure.html", context, status=403)
+    template, path = "django_flashcall/csrf_failure.html", request.get_full_path()
+    return render(request, template, {"path": path}, status=403)
 
 
 class RedirectMixin(RedirectURLMixin):
@@ -88,8 +87,8 @@ class NumberView(StartView):
         """Fill in the number of the latest pending verification, so asking again is one click."""
         if self.request.method == "POST":
             return super().get_initial()
-        browser, user_id = browser_of(self.request), self.request.user.pk
-        begun = Verification.objects.begun_by(browser=browser, user_id=user_id)
+        browser, user = browser_of(self.request), self.request.user
+        begun = Verification.objects.begun_by(browser=browser, user_id=user.pk)
         latest = begun.select_related("phone").order_by("-pk").first()
         wanted = (self.form_class.purpose, VerificationStatus.PENDING)
         if latest is None or (latest.purpose, latest.status) != wanted:
@@ -163,8 +162,7 @@ class CheckView(RedirectMixin, FormView):
 
     def find_attempts(self, verification: Verification) -> list[VerificationAttempt]:
         """Return the attempts, the latest last. If their process was killed, they are unknown."""
-        # A page that is only looked at, perhaps by a browser that loads it in advance, writes
-        # nothing.
+        # A browser may load a page in advance, so to look at it writes nothing.
         is_click = self.request.method == "POST"
         find = services.current_attempts if is_click else services.read_attempts
         return find(verification)
@@ -204,7 +202,9 @@ class CheckView(RedirectMixin, FormView):
         """Call the number again, or show on the page why no call is placed."""
         try:
             enforce_rate(self.request, action="start")
-            services.resend(self.verification, visitor=self.visitor(), channel=channel)
+            services.resend(
+                self.verification, visitor=self.unbound_form().visitor(), channel=channel
+            )
         except FlashCallError as error:
             return self.resend_refused(error)
         return self.show_again()
@@ -221,30 +221,21 @@ class CheckView(RedirectMixin, FormView):
         """Cancel the verification, and ask for a number again."""
         if self.verification.state(now=timezone.now()) == "pending":
             services.cancel(self.verification)
-        next_url = self.get_redirect_url()
-        return redirect(sessions.url_with_next(self.start_url_name, next_url=next_url))
-
-    def visitor(self) -> Visitor:
-        """Return the visitor who sent the request."""
-        return self.unbound_form().visitor()
+        url = sessions.url_with_next(self.start_url_name, next_url=self.get_redirect_url())
+        return redirect(url)
 
     def unbound_form(self) -> CodeForm:
         """Return the form without the data that was posted to another button."""
-        return self.describe(self.form_class(self.request, verification=self.verification))
-
-    def get_form(self, form_class: type[CodeForm] | None = None) -> CodeForm:
-        """Label the input for the latest call."""
-        return self.describe(super().get_form(form_class))
+        return self.form_class(**self.about_the_call())
 
     def get_form_kwargs(self) -> dict[str, Any]:
         """Add what the form needs to check the code."""
-        kwargs = super().get_form_kwargs()
-        return {**kwargs, "request": self.request, "verification": self.verification}
+        return {**super().get_form_kwargs(), **self.about_the_call()}
 
-    def describe(self, form: CodeForm) -> CodeForm:
-        """Label the input of ``form`` for the latest call."""
-        form.expect(self.attempts[-1])
-        return form
+    def about_the_call(self) -> dict[str, Any]:
+        """Return the arguments of the form that are not posted."""
+        latest = self.attempts[-1]
+        return {"request": self.request, "verification": self.verification, "attempt": latest}
 
     def form_valid(self, form: Any) -> HttpResponse:
         """Do what the code was for, trust this browser, and redirect to the requested page."""
@@ -283,8 +274,7 @@ class CheckView(RedirectMixin, FormView):
     def _restart(self) -> dict[str, Any]:
         """Return the form for a new verification of the same number."""
         initial = self.start_form_class.initial_for(self.verification.phone)
-        next_url = self.get_redirect_url()
-        form = self.start_form_class(self.request, next_url=next_url)
+        form = self.start_form_class(self.request, next_url=self.get_redirect_url())
         return {
             "again_form": form,
             "again_fields": {name: Secret(value) for name, value in initial.items()},

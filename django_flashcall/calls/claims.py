@@ -15,12 +15,12 @@ from uuid import UUID
 from ..choices import Channel
 from ..codes import SPOKEN_LENGTH
 from ..conf import get_settings
+from ..databases import in_own_transaction
 from ..exceptions import AttemptsExhausted, BlockLimitReached, LimitReached
 from ..limits.number import claim_number, grant_checks
 from ..limits.rows import insert_phone
 from ..limits.shared import claim_shared, watch_spending
 from ..models import Phone, Verification, VerificationAttempt
-from ..transactions import in_own_transaction
 from ..visitors.sessions import bounded_url
 from .orders import Order
 

@@ -15,13 +15,13 @@ from django.views.decorators.debug import sensitive_variables
 from ..choices import Channel
 from ..codes import draw_code, is_code, is_excluded
 from ..conf import get_dialer
+from ..databases import refuse_open_transaction, repeat_on_deadlock
 from ..exceptions import ChannelUnavailable, NotSent, NumberRefused, OutcomeUnknown, ProviderError
 from ..limits import breaker
 from ..limits.prices import estimate_price
 from ..models import VerificationAttempt
 from ..providers.base import Answer, BaseProvider, load_provider
 from ..signals import attempt_finished
-from ..transactions import refuse_open_transaction, repeat_on_deadlock
 from . import decoys
 from .outcomes import Outcome, abandon, digest_of, record
 

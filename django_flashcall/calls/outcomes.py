@@ -16,6 +16,7 @@ from ..choices import NUMBER_ERRORS, Alarm, AttemptStatus, ErrorCode
 from ..clock import DAY
 from ..codes import make_digest
 from ..conf import get_settings
+from ..databases import in_own_transaction, outlive_connection
 from ..exceptions import NotSent, ProviderError
 from ..limits.prices import listed_price, pass_over_bill, remember_bill
 from ..limits.shared import settle
@@ -25,7 +26,6 @@ from ..phone import mask, mask_numbers
 from ..providers.base import Answer
 from ..querysets import AttemptQuerySet
 from ..text import word
-from ..transactions import in_own_transaction, outlive_connection
 
 logger = logging.getLogger(__name__)
 

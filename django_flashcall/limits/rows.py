@@ -13,9 +13,9 @@ from typing import Any
 from django.db.models import Exists, Subquery
 
 from ..clock import day_of, hour_of
+from ..databases import in_own_transaction
 from ..models import Phone, Usage
 from ..money import UsageQuerySet
-from ..transactions import in_own_transaction
 
 #: The numbers of a block differ only in this many last digits.
 BLOCK_DIGITS = 4

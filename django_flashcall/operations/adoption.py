@@ -18,11 +18,10 @@ from django.contrib.auth import get_user_model
 from django.db.models import TextChoices
 
 from ..conf import get_settings
-from ..databases import written_users
+from ..databases import in_own_transaction, written_users
 from ..exceptions import NumberRefused
 from ..models import Phone
 from ..phone import parse_number
-from ..transactions import in_own_transaction
 
 T = TypeVar("T")
 

@@ -15,9 +15,10 @@ from django.db import IntegrityError
 from django.db.models import Model, QuerySet
 
 from ..conf import get_settings
+from ..databases import in_own_transaction
 from ..models import Phone, Usage, Verification
-from ..querysets import MIN_KEEP, PhoneQuerySet
-from ..transactions import in_own_transaction
+from ..phones import PhoneQuerySet
+from ..querysets import MIN_KEEP
 
 #: At most this many rows are deleted in one transaction. Visitors do not need these rows.
 BATCH = 500

@@ -12,9 +12,8 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from ..accounts import release_numbers
-from ..databases import non_atomic
+from ..databases import non_atomic, repeat_on_deadlock
 from ..models import Phone
-from ..transactions import repeat_on_deadlock
 from .columns import NumberColumn, ReadOnly
 
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 from django.db import OperationalError, ProgrammingError, connection, transaction
 
-from django_flashcall.exceptions import TransactionOpen
-from django_flashcall.models import Phone
-from django_flashcall.transactions import (
+from django_flashcall.databases import (
     error_number,
     outlive_connection,
     own_transaction,
     refuse_open_transaction,
     repeat_on_deadlock,
 )
+from django_flashcall.exceptions import TransactionOpen
+from django_flashcall.models import Phone
 from tests.factories import PhoneFactory
 
 
