@@ -67,8 +67,10 @@ SPLIT = {"services": "test_services_", "views": "test_views_"}
 #: The tests of what is read to decide. They also run beside a replica that never changes.
 REPLICATED = (
     "services views test_forms test_account_forms test_account_views test_account_views_proofs"
-    " test_accounts test_backends test_backends_sign_up test_querysets calls limits visitors"
-    " operations/test_adoption operations/test_purging promises/test_lockout promises/test_replicas"
+    " test_accounts test_backends test_backends_failed_sign_ups test_backends_refusals"
+    " test_backends_sign_up test_querysets calls limits visitors operations/test_adoption"
+    " operations/test_purging promises/test_bills promises/test_fresh_proofs promises/test_lockout"
+    " promises/test_replicas promises/test_second_step promises/test_tabs"
 )
 #: The mutants that no test can detect, and why: one line each, with the module first.
 SURVIVORS = ROOT / "tests" / "survivors.txt"

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.exceptions import ValidationError
 from django.db import DataError, IntegrityError, connection
@@ -15,6 +14,7 @@ from django.utils import timezone
 from django_flashcall.accounts import release_numbers
 from django_flashcall.backends import PhoneBackend
 from django_flashcall.choices import Refusal, VerificationStatus
+from django_flashcall.databases import written_users
 from django_flashcall.exceptions import SignUpFailed
 from django_flashcall.models import Phone, Verification
 from django_flashcall.querysets import APPROVAL_LIFETIME
@@ -157,7 +157,7 @@ class TestRecord:
         fault.clear()
         clock.shift(APPROVAL_LIFETIME)
         assert log_in(verification) is None
-        assert not get_user_model().objects.exists()
+        assert not written_users().exists()
 
 
 class TestOperator:
@@ -227,7 +227,7 @@ class TestPage:
         stranger.client.handler.enforce_csrf_checks = False
         stranger.client.post(browser.url, {"checks": "1"})
         assert not is_logged_in(stranger)
-        assert not get_user_model().objects.exists()
+        assert not written_users().exists()
 
     def test_a_click_that_comes_second_shows_how_the_first_one_ended(
         self, browser: Browser, outbox: Outbox, clash: Any
@@ -248,7 +248,7 @@ class TestPage:
         with connection.execute_wrapper(use_first):
             response = browser.client.post(url, data)
         assert (response.status_code, response.url) == (302, url)
-        assert not get_user_model().objects.exclude(pk=clash.pk).exists()
+        assert not written_users().exclude(pk=clash.pk).exists()
 
     def test_an_approval_that_grew_old_cannot_be_tried_again(
         self, browser: Browser, outbox: Outbox, clash: Any, clock: Clock

@@ -18,7 +18,17 @@ from django_flashcall.models import Verification
 from django_flashcall.views import CodeView, LoginView
 from django_flashcall.visitors import browsers
 from tests.browser import Browser, is_logged_in, prove, request_from, user_of
-from tests.constants import CONFIRM, LOGIN, NUMBER, OTHER, PASSWORD, VISITOR, Clock, Outbox
+from tests.constants import (
+    CONFIRM,
+    LOGIN,
+    MODEL_BACKEND,
+    NUMBER,
+    OTHER,
+    PASSWORD,
+    VISITOR,
+    Clock,
+    Outbox,
+)
 from tests.factories import PhoneFactory
 
 pytestmark = pytest.mark.django_db
@@ -104,7 +114,7 @@ class TestPhoneLoginOff:
     def test_the_second_step_works(
         self, user: Any, begun: Verification, outbox: Outbox, settings: Any
     ) -> None:
-        settings.AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
+        settings.AUTHENTICATION_BACKENDS = [MODEL_BACKEND]
         Verification.objects.all().delete()
         type(begun.phone).objects.update(last_attempt_at=None)
         own_browser = Browser(Client())

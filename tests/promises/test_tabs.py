@@ -25,6 +25,7 @@ from tests.constants import (
     CONFIRM,
     DISTANT,
     LOGIN,
+    MODEL_BACKEND,
     NUMBER,
     OTHER,
     PASSWORD,
@@ -141,9 +142,7 @@ class TestSlowStart:
 
     def test_a_login_by_password_meanwhile_stays(self, browser: Browser, user: Any) -> None:
         browser.open(LOGIN)
-        meanwhile(
-            lambda: browser.client.force_login(user, "django.contrib.auth.backends.ModelBackend")
-        )
+        meanwhile(lambda: browser.client.force_login(user, MODEL_BACKEND))
 
         browser.press("Call me", number=NUMBER)
 
