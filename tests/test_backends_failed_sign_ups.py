@@ -148,7 +148,7 @@ class TestRecord:
         # The release looked for approvals before this one was given back, and commits now.
         Phone.objects.filter(number=NUMBER).release(now=timezone.now())
         assert log_in(verification) is None
-        assert not get_user_model().objects.exists()
+        assert not written_users().exists()
 
     def test_the_kept_approval_lives_no_longer_than_others(
         self, fault: list[Exception], clock: Clock

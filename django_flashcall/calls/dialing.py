@@ -20,7 +20,7 @@ from ..exceptions import ChannelUnavailable, NotSent, NumberRefused, OutcomeUnkn
 from ..limits import breaker
 from ..limits.prices import estimate_price
 from ..models import VerificationAttempt
-from ..providers.base import Answer, BaseProvider, load_provider
+from ..providers.base import Answer, BaseProvider, UnusableAnswer, load_provider
 from ..signals import attempt_finished
 from . import decoys
 from .outcomes import Outcome, abandon, digest_of, record
@@ -115,6 +115,8 @@ def _claim(attempt: VerificationAttempt, *, provider: BaseProvider, code: str) -
 def _ask(provider: BaseProvider, attempt: VerificationAttempt, *, code: str) -> Outcome:
     try:
         return Outcome.of_answer(_call(provider, attempt, code=code))
+    except UnusableAnswer as error:
+        return Outcome.of_unusable(error)
     except ProviderError as error:
         return Outcome.of_error(error)
     except Exception as error:
@@ -135,12 +137,12 @@ def _call(provider: BaseProvider, attempt: VerificationAttempt, *, code: str) ->
         answer = decoys.observe(channel, partial(_usable_answer, provider, attempt, code=code))
     # Outside the slot: it is chance, and no failure of the provider.
     if answer.code and is_excluded(answer.code, number=attempt.verification.number):
-        raise OutcomeUnknown("the code is one that is never accepted")
+        raise UnusableAnswer("the code is one that is never accepted", answer)
     return answer
 
 
 def _usable_answer(provider: BaseProvider, attempt: VerificationAttempt, *, code: str) -> Answer:
-    """Return the answer of the provider; raise ``OutcomeUnknown`` if its code cannot be entered."""
+    """Return the answer of the provider; raise ``UnusableAnswer`` if its code cannot be entered."""
     answer = _request(provider, attempt, code=code)
     _refuse_unusable(answer, attempt, known=code or attempt.code_digest)
     return answer
@@ -160,4 +162,4 @@ def _refuse_unusable(answer: Answer, attempt: VerificationAttempt, *, known: str
     if known and not answer.code:
         return
     if not is_code(answer.code, length=attempt.code_length):
-        raise OutcomeUnknown(f"no code of {attempt.code_length} digits")
+        raise UnusableAnswer(f"no code of {attempt.code_length} digits", answer)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -23,7 +23,7 @@ from ..limits.shared import settle
 from ..models import Price, VerificationAttempt
 from ..money import MAX_PRICE, NOTHING, countable, round_up
 from ..phone import mask, mask_numbers
-from ..providers.base import Answer
+from ..providers.base import Answer, UnusableAnswer
 from ..querysets import AttemptQuerySet
 from ..text import word
 
@@ -71,6 +71,12 @@ class Outcome:
             code=answer.code,
             reason="-" if price is not None else "no usable price",
         )
+
+    @classmethod
+    def of_unusable(cls, error: UnusableAnswer) -> Outcome:
+        """Return the outcome of a call whose code cannot be entered. It may have been billed."""
+        billed = cls.of_answer(error.answer)
+        return replace(billed, status=error.status, code="", reason=word(error.reason))
 
     @classmethod
     def of_error(cls, error: ProviderError) -> Outcome:
@@ -170,15 +176,14 @@ def _settle_bill(
 def _fields(attempt: VerificationAttempt, outcome: Outcome, *, row: Price | None) -> dict[str, Any]:
     """Return the fields of ``attempt`` that ``outcome`` changes."""
     fields = {"status": outcome.status, "answered_at": timezone.now()}
-    if outcome.status == AttemptStatus.ACCEPTED:
-        fields |= {"provider_id": outcome.provider_id, "price": outcome.price}
-        fields |= {"counted": _counted(attempt, price=outcome.price, row=row)}
-        return fields | _code_fields(attempt, code=outcome.code)
     if outcome.status == AttemptStatus.REJECTED:
         # No call was placed: no code is accepted, and nothing stays reserved.
         fields |= {"code_digest": "", "reserved": NOTHING}
         return fields | {"error_code": outcome.error_code}
-    return fields | ({"price": NOTHING} if attempt.verification.is_decoy else {})
+    price = NOTHING if attempt.verification.is_decoy else outcome.price
+    fields |= {"provider_id": outcome.provider_id, "price": price}
+    fields |= {"counted": _counted(attempt, price=price, row=row)}
+    return fields | _code_fields(attempt, code=outcome.code)
 
 
 def _code_fields(attempt: VerificationAttempt, *, code: str) -> dict[str, Any]:
@@ -234,7 +239,7 @@ def _usable_price(price: object) -> Decimal | None:
 def _alert(attempt: VerificationAttempt, *, billed: str) -> None:
     if attempt.error_code in ALARMING_ERRORS:
         alarms.sound(attempt.error_code)
-    if attempt.status == AttemptStatus.ACCEPTED:
+    if attempt.status == AttemptStatus.ACCEPTED or billed:
         _alert_about_price(attempt, billed=billed)
 
 

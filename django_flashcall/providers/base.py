@@ -8,7 +8,8 @@ A provider does not use models. It receives plain values, makes exactly one requ
 ``NotSent``
     Nothing reached the provider.
 ``OutcomeUnknown``
-    Anything else. The call may have been placed and billed, so it is not repeated.
+    Anything else. The call may have been placed and billed, so it is not repeated. If the answer
+    names a price, ``UnusableAnswer`` keeps it.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from django.utils.module_loading import import_string
 
 from ..choices import Channel
 from ..conf import get_settings
+from ..exceptions import OutcomeUnknown
 from ..text import Secret as Secret
 
 
@@ -39,6 +41,14 @@ class Answer:
     id: str = ""
     price: Decimal | None = None
     code: str = field(default="", repr=False)
+
+
+class UnusableAnswer(OutcomeUnknown):
+    """The answer cannot be used for a code, but the call may have been billed as it says."""
+
+    def __init__(self, reason: str, answer: Answer) -> None:
+        super().__init__(reason)
+        self.answer = answer
 
 
 class BaseProvider:

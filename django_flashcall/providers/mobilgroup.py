@@ -23,7 +23,7 @@ from ..codes import SPOKEN_LENGTH, is_code
 from ..conf import is_duration, is_flag, satisfies
 from ..exceptions import OutcomeUnknown, ProviderRefused
 from ..text import word
-from .base import Answer, BaseProvider, Secret
+from .base import Answer, BaseProvider, Secret, UnusableAnswer
 from .http import HttpClient
 
 URL = "https://voice.mobilgroup.ru/api/voice-password/send/"
@@ -99,7 +99,7 @@ class MobilgroupProvider(BaseProvider):
             payload["flashcall"] = {"code": code}
         reply = self._ask(payload, number=number)
         answered = _read_code(reply, length=length)
-        return _answer(reply, code=_require_code(answered or code))
+        return _with_code(reply, code=answered or code)
 
     @sensitive_variables()
     def voice(self, number: str, *, code: str = "") -> Answer:
@@ -110,15 +110,15 @@ class MobilgroupProvider(BaseProvider):
         reply = self._ask(payload, number=number)
         answered = _read_code(reply, length=SPOKEN_LENGTH)
         if code and answered not in ("", code):
-            raise OutcomeUnknown("the code in the answer is not ours")
-        return _answer(reply, code=_require_code(answered or code))
+            raise UnusableAnswer("the code in the answer is not ours", _answer(reply, code=""))
+        return _with_code(reply, code=answered or code)
 
     @sensitive_variables()
     def sms(self, number: str, *, call_id: str = "", code: str = "") -> Answer:
         """Send the code of the call ``call_id`` by SMS. The answer need not contain the code."""
         reply = self._ask({"sms": {"id": call_id}}, number="")
         if str(reply.get("number") or number).removeprefix("+") != number.removeprefix("+"):
-            raise OutcomeUnknown("the answer is for another number")
+            raise UnusableAnswer("the answer is for another number", _answer(reply, code=""))
         return _answer(reply, code="")
 
     def check(self) -> list[CheckMessage]:
@@ -172,7 +172,7 @@ def read_reply(body: bytes, *, number: str) -> dict[str, Any]:
     if reply.get("result") != "ok":
         raise OutcomeUnknown("the answer has no result")
     if number and str(reply.get("number", number)) != number:
-        raise OutcomeUnknown("the answer is for another number")
+        raise UnusableAnswer("the answer is for another number", _answer(reply, code=""))
     return reply
 
 
@@ -198,6 +198,12 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(name)
 
 
+def _with_code(reply: dict[str, Any], *, code: str) -> Answer:
+    if not code:
+        raise UnusableAnswer("the answer has no code", _answer(reply, code=""))
+    return _answer(reply, code=code)
+
+
 def _answer(reply: dict[str, Any], *, code: str) -> Answer:
     return Answer(id=word(reply.get("id")), price=_read_price(reply.get("price")), code=code)
 
@@ -213,14 +219,8 @@ def _read_code(reply: dict[str, Any], *, length: int) -> str:
     if code in ("", None):
         return ""
     if not is_code(code, length=length):
-        raise OutcomeUnknown("the code in the answer is malformed")
+        raise UnusableAnswer("the code in the answer is malformed", _answer(reply, code=""))
     return str(code)
-
-
-def _require_code(code: str) -> str:
-    if not code:
-        raise OutcomeUnknown("the answer has no code")
-    return code
 
 
 def _read_price(price: Any) -> Decimal | None:

@@ -53,13 +53,13 @@ class TestCodes:
         assert dial(requested()).code_digest == ""
 
     @pytest.mark.parametrize("code", [NUMBER[-4:], EXAMPLE_CODE])
-    def test_a_call_whose_code_is_never_accepted_is_unknown_and_stays_reserved(
+    def test_a_call_whose_code_is_never_accepted_is_unknown_and_keeps_its_price(
         self, code: str, script: Any
     ) -> None:
         script(Answer(id="77", price=Decimal("0.35"), code=code))
         attempt = dial(requested())
         assert (attempt.status, attempt.code_digest) == (AttemptStatus.UNKNOWN, "")
-        assert attempt.spent == attempt.reserved == Decimal("0.50")
+        assert (attempt.provider_id, attempt.price) == ("77", Decimal("0.35"))
 
     def test_calls_whose_code_is_never_accepted_are_no_failures_of_the_provider(
         self, script: Any

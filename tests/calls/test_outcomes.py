@@ -94,7 +94,19 @@ class TestAnswers:
         attempt = dial(requested())
         assert attempt.status == AttemptStatus.UNKNOWN
         assert attempt.code_digest == ""
-        assert attempt.spent == Decimal("0.50")
+        assert (attempt.provider_id, attempt.spent) == ("7", Decimal("0.35"))
+
+    def test_what_an_answer_without_a_code_was_billed_is_settled_and_alarms(
+        self, script: Any, warnings_sent: list[str]
+    ) -> None:
+        day = UsageFactory(since=MIDNIGHT, units=5000)
+        script(Answer(id="7", price=Decimal(9999), code=""))
+        with time_machine.travel(NOON, tick=False):
+            attempt = dial(requested())
+        assert (attempt.status, attempt.price) == (AttemptStatus.UNKNOWN, Decimal(9999))
+        day.refresh_from_db()
+        assert (day.billed, day.spent) == (Decimal(9999), attempt.spent)
+        assert any("9999" in text for text in warnings_sent)
 
 
 class TestSettling:

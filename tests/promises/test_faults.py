@@ -82,6 +82,9 @@ NOBODY_KNOWS = Outcome(
 )
 
 
+BILLED_FOR_NOTHING = replace(NOBODY_KNOWS, price="0.40", spent="0.40")
+
+
 def refused_for(error_code: str, *, text: str = NOT_PLACED.text) -> Outcome:
     return Outcome(
         status=AttemptStatus.REJECTED, error_code=error_code, reserved="0", spent="0", text=text
@@ -254,13 +257,13 @@ FAULTS: dict[str, tuple[Arrange, int, Outcome]] = {
     "a number of 5000 digits": (says(LONG), 1, NOBODY_KNOWS),
     "a key twice": (says(TWICE), 1, NOBODY_KNOWS),
     "no result": (replies(result=...), 1, NOBODY_KNOWS),
-    "another number": (replies(number="79991234568"), 1, NOBODY_KNOWS),
-    "no code": (replies(code=...), 1, NOBODY_KNOWS),
-    "a code that is null": (replies(code=None), 1, NOBODY_KNOWS),
-    "a short code": (replies(code="421"), 1, NOBODY_KNOWS),
-    "a long code": (replies(code="42170"), 1, NOBODY_KNOWS),
-    "a code with letters": (replies(code="42I7"), 1, NOBODY_KNOWS),
-    "a code of other digits": (replies(code="٤٢١٧"), 1, NOBODY_KNOWS),
+    "another number": (replies(number="79991234568"), 1, BILLED_FOR_NOTHING),
+    "no code": (replies(code=...), 1, BILLED_FOR_NOTHING),
+    "a code that is null": (replies(code=None), 1, BILLED_FOR_NOTHING),
+    "a short code": (replies(code="421"), 1, BILLED_FOR_NOTHING),
+    "a long code": (replies(code="42170"), 1, BILLED_FOR_NOTHING),
+    "a code with letters": (replies(code="42I7"), 1, BILLED_FOR_NOTHING),
+    "a code of other digits": (replies(code="٤٢١٧"), 1, BILLED_FOR_NOTHING),
 }
 
 
