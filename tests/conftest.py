@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,6 +31,11 @@ from tests.racing import ROUNDS
 from tests.userkind import FIELD
 
 pytest_plugins = ["django_flashcall.contrib.pytest"]
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Run more workers than there are processors, since many tests wait for sockets."""
+    return (os.cpu_count() or 1) * 3 // 2
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -29,6 +29,14 @@ def everything() -> Iterator[str]:
     return map(chr, range(sys.maxunicode + 1))
 
 
+def assigned() -> Iterator[str]:
+    """Return every code point that has a meaning, and a few of those that have none."""
+    for letter in everything():
+        has_meaning = unicodedata.category(letter) not in ("Cn", "Co", "Cs")
+        if has_meaning or ord(letter) % 100 == 0:
+            yield letter
+
+
 def digits() -> list[str]:
     """Return every decimal digit."""
     return [letter for letter in everything() if unicodedata.category(letter) == "Nd"]
@@ -79,9 +87,9 @@ class TestEveryCharacter:
             mark for mark in everything() if unicodedata.normalize("NFKC", mark) in PUNCTUATION
         }
         assert len(marks) < 30
-        read = {letter for letter in everything() if plain(f"{letter}") != letter}
+        read = {letter for letter in everything() if plain(letter) != letter}
         assert read <= known | marks
-        accepted = {letter for letter in everything() if is_read(f"12{letter}34")}
+        accepted = {letter for letter in assigned() if is_read(f"12{letter}34")}
         assert accepted - {*digits()} <= known | marks
 
     def test_a_character_of_every_other_category_is_refused_in_a_number(self) -> None:

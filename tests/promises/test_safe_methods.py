@@ -14,9 +14,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.apps import apps
 from django.contrib import admin
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import URLPattern, reverse
 
 import django_flashcall
@@ -99,14 +100,10 @@ class State:
     outbox: Outbox
 
     def __call__(self) -> dict[str, Any]:
-        """Return all rows, calls and cookies."""
-        rows = {
-            model._meta.label: list(model._default_manager.order_by("pk").values())
-            for model in apps.get_models()
-        }
+        """Return all calls and cookies."""
         cookies = {name: self.client.cookies[name].value for name in self.kept_cookies()}
         exchanged = (exchange.calls, exchange.requests, list(map(vars, exchange.arranged)))
-        return {**rows, "calls": list(self.outbox), "cookies": cookies, "exchange": exchanged}
+        return {"calls": list(self.outbox), "cookies": cookies, "exchange": exchanged}
 
     def kept_cookies(self) -> list[str]:
         """Return the names of the cookies, except those that every page renews."""
@@ -167,12 +164,18 @@ def changes_of(client: Client, url: str, outbox: Outbox) -> list[str]:
     changing = []
     for method in METHODS:
         for query in ({}, QUERY):
-            response = getattr(client, method)(url, query_params=query)
+            with CaptureQueriesContext(connection) as captured:
+                response = getattr(client, method)(url, query_params=query)
             assert response.status_code < 500
-            if state() != before:
+            if state() != before or any(map(is_write, captured.captured_queries)):
                 changing.append(f"{method} {query}")
                 before = state()
     return changing
+
+
+def is_write(query: dict[str, str]) -> bool:
+    """Return whether the statement may have changed a row."""
+    return query["sql"].startswith(("INSERT", "UPDATE", "DELETE", "REPLACE"))
 
 
 class TestSafeMethods:
@@ -224,6 +227,12 @@ class TestSafeMethods:
         url = reverse(name, kwargs={key: values[key] for key in pattern.pattern.converters})
 
         assert changes_of(client, url, outbox) == []
+
+    def test_are_noticed_if_they_change_a_row(self) -> None:
+        with CaptureQueriesContext(connection) as captured:
+            Phone.objects.update(blocked_at=None)
+            PhoneFactory()
+        assert [is_write(query) for query in captured.captured_queries][-2:] == [True, True]
 
     def test_are_tried_on_every_page(self) -> None:
         assert {"django_flashcall:login", "flashcall_simulator:send"} <= PAGES.keys()
