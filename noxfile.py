@@ -26,9 +26,11 @@ PAIRS = [("3.11", "5.2"), ("3.12", "6.0"), ("3.13", "6.1")]
 MEASURED, STRICT = "5.2", "6.1"
 #: Held while something is built in this folder, since .ci/run runs two sessions in parallel.
 BUILDING = FileLock(ROOT / ".nox" / "building.lock")
-#: Sessions that share a database server, so they run one after the other, and long sessions to run
-#: at night. .ci/run runs all others in parallel with the first.
-DATABASES, NIGHT = ["databases"], ["night"]
+#: The sessions of the first lane of .ci/run, which runs two lanes in parallel: those that share a
+#: database server, so they run one after the other, and the browser, so both lanes take as long.
+FIRST_LANE = ["first"]
+#: Long sessions, to run at night.
+NIGHT = ["night"]
 MUTATION = """
 [cosmic-ray]
 module-path = "django_flashcall/{module}.py"
@@ -57,6 +59,7 @@ MUTATED = {
     "limits/prices": "limits/test_prices services test_alarms views",
     "limits/shared": "limits/test_shared services test_alarms",
     "operations/purging": "operations/test_purging",
+    "phones": "test_phones services test_backends test_accounts limits operations/test_purging",
     "querysets": "test_querysets limits services test_backends test_accounts"
     " operations/test_purging promises/test_races",
     "services": "services calls views operations/test_purging promises/test_query_counts"
@@ -68,9 +71,10 @@ SPLIT = {"services": "test_services_", "views": "test_views_"}
 REPLICATED = (
     "services views test_forms test_account_forms test_account_views test_account_views_proofs"
     " test_accounts test_backends test_backends_failed_sign_ups test_backends_refusals"
-    " test_backends_sign_up test_querysets calls limits visitors operations/test_adoption"
-    " operations/test_purging promises/test_bills promises/test_fresh_proofs promises/test_lockout"
-    " promises/test_replicas promises/test_second_step promises/test_tabs"
+    " test_backends_sign_up test_phones test_querysets calls limits visitors"
+    " operations/test_adoption operations/test_purging promises/test_bills"
+    " promises/test_fresh_proofs promises/test_lockout promises/test_replicas"
+    " promises/test_second_step promises/test_tabs"
 )
 #: The mutants that no test can detect, and why: one line each, with the module first.
 SURVIVORS = ROOT / "tests" / "survivors.txt"
@@ -95,21 +99,21 @@ def tests(session: nox.Session, django: str) -> None:
         run_suite(session, "pytest", *tests_of(REPLICATED), django=django, label="replica")
 
 
-@nox.session(python="3.12", tags=DATABASES)
+@nox.session(python="3.12", tags=FIRST_LANE)
 @nox.parametrize("django", ["6.0"])
 def postgresql(session: nox.Session, django: str) -> None:
     """Run the suite on PostgreSQL."""
     run_suite(session, "pytest", "-n0", django=django, database="postgresql", group="postgresql")
 
 
-@nox.session(python="3.12", tags=DATABASES)
+@nox.session(python="3.12", tags=FIRST_LANE)
 @nox.parametrize("django", ["6.0"])
 def mariadb(session: nox.Session, django: str) -> None:
     """Run the suite on MariaDB."""
     run_suite(session, "pytest", "-n0", django=django, database="mariadb", group="mariadb")
 
 
-@nox.session(python="3.12", tags=DATABASES)
+@nox.session(python="3.12", tags=FIRST_LANE)
 @nox.parametrize("database", ["sqlite", "postgresql", "mariadb"])
 def races(session: nox.Session, database: str) -> None:
     """Run each race five times, with sixteen threads, and once with gunicorn."""
@@ -144,7 +148,7 @@ def mutation(session: nox.Session, module: str) -> None:
             check_survivors(session, str(session.run(*report, silent=True)), module=module)
 
 
-@nox.session(python="3.12")
+@nox.session(python="3.12", tags=FIRST_LANE)
 @nox.parametrize("django", ["6.0"])
 def chromium(session: nox.Session, django: str) -> None:
     """Visit the example site with a real browser."""
