@@ -15,10 +15,10 @@ from django.db import connections
 from django.test import Client
 from django.utils import timezone
 
-from django_flashcall.checks.databases import check_isolation
+from django_flashcall.checks.databases import check_isolation, check_replicas
 from django_flashcall.checks.deploy import check_deploy
 from django_flashcall.checks.others import RULES, check_others
-from django_flashcall.checks.settings import check_backend, check_settings
+from django_flashcall.checks.settings import check_backend, check_phone_login, check_settings
 from django_flashcall.checks.users import check_sign_up
 from django_flashcall.conf import KEYS
 from django_flashcall.models import Phone, Price, Usage, Verification
@@ -77,7 +77,8 @@ def quiet() -> Iterator[None]:
 def messages() -> list[CheckMessage]:
     """Return what ``check --deploy`` says."""
     checks = [
-        check_settings, check_backend, check_sign_up, check_isolation, check_others, check_deploy,
+        check_settings, check_backend, check_phone_login, check_sign_up, check_isolation,
+        check_replicas, check_others, check_deploy,
     ]  # fmt: skip
     return [message for check in checks for message in check()]
 

@@ -162,14 +162,13 @@ def changes_of(client: Client, url: str, outbox: Outbox) -> list[str]:
     state = State(client, outbox)
     before = state()
     changing = []
-    for method in METHODS:
-        for query in ({}, QUERY):
-            with statements() as executed:
-                response = getattr(client, method)(url, query_params=query)
-            assert response.status_code < 500
-            if state() != before or any(map(is_write, executed)):
-                changing.append(f"{method} {query}")
-                before = state()
+    for method, query in [("get", {}), *((method, QUERY) for method in METHODS)]:
+        with statements() as executed:
+            response = getattr(client, method)(url, query_params=query)
+        assert response.status_code < 500
+        if state() != before or any(map(is_write, executed)):
+            changing.append(f"{method} {query}")
+            before = state()
     return changing
 
 
