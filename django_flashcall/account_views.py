@@ -59,7 +59,8 @@ class LoginAgainMixin(LoginRequiredMixin):
         )
 
     def log_in_again(self) -> HttpResponse:
-        """End the session, and redirect to the login page. It may redirect who is logged in."""
+        """Log the user out, and redirect to the login page."""
+        # A login page may redirect users who are logged in.
         logout(self.request)
         next_url = sessions.bounded_url(self.page_after_login())
         return redirect_to_login(next_url, self.get_login_url())

@@ -102,7 +102,7 @@ def unknown_key(key: str) -> str:
 
 
 def read_setting(name: str, *, default: Any) -> Any:
-    """Return a setting as it is; ``UNREADABLE``, which nobody means, if Django cannot read it."""
+    """Return a setting as it is, or ``UNREADABLE`` if Django cannot read it."""
     try:
         return getattr(settings, name, default)
     except Exception:
@@ -203,14 +203,14 @@ def is_list(value: Any, *, of: Callable[[Any], object]) -> bool:
 
 
 def takes_one_argument(function: Any) -> bool:
-    """Return whether ``function`` can be called with one argument, as far as it tells."""
+    """Return whether ``function`` can be called with one argument, as far as can be known."""
     if not callable(function):
         return False
     try:
         # Not that of a wrapped function, which may take more arguments than its wrapper.
         inspect.signature(function, follow_wrapped=False).bind(None)
     except ValueError:
-        return True  # many functions that are written in C do not tell
+        return True  # many functions that are written in C have no signature
     except TypeError:
         return False
     return True

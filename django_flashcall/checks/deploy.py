@@ -18,6 +18,12 @@ from .databases import check_caches, check_sqlite
 from .others import ask_provider
 from .values import valid_settings
 
+#: The limits of a day, and what to set them to.
+CAPS = {
+    "DAILY_SPEND": "Enter a price for each channel. Then set it to twice the cost of a busy day.",
+    "SITE_DAILY_ATTEMPTS": "Set it to twice the number of calls of a busy day.",
+}
+
 
 def check_deploy(**kwargs: Any) -> list[CheckMessage]:
     """Warn about settings that must not reach production."""
@@ -49,15 +55,14 @@ def _provider() -> BaseProvider | None:
 
 
 def _check_money(config: FlashCallSettings) -> list[CheckMessage]:
-    caps = ("DAILY_SPEND", "SITE_DAILY_ATTEMPTS")
-    unset = [key for key in caps if getattr(config, key) is None]
     messages: list[CheckMessage] = [
         Warning(
             f"FLASHCALL[{key!r}] is not set, so daily calls are unlimited.",
-            hint="Set it to twice the value of a busy day. DAILY_SPEND needs a price per channel.",
+            hint=hint,
             id="django_flashcall.W006",
         )
-        for key in unset
+        for key, hint in CAPS.items()
+        if getattr(config, key) is None
     ]
     if set(config.REGIONS) >= SUPPORTED_REGIONS:
         messages.append(

@@ -19,7 +19,7 @@ from .values import valid_settings
 #: The longest number in E.164, with its plus.
 NUMBER_LENGTH = 16
 
-#: A number of that length. It only lends its shape to a user name.
+#: A number of that length, to measure the user name that is generated from it.
 LONGEST_NUMBER = f"+{'9' * (NUMBER_LENGTH - 1)}"
 
 #: The methods of backends that a site has not overridden.

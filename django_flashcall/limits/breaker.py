@@ -180,8 +180,7 @@ def _is_paused(channel: str) -> bool:
 
 
 def _may_ask(channel: str, *, patience: timedelta) -> bool:
-    failures = cache.get(_key(FAILURES, channel))
-    if not _is_count(failures) or failures < MAX_FAILURES:
+    if _read_count(FAILURES, channel) < MAX_FAILURES:
         return True
     # While this key exists, no call is placed. When it has expired, the first call to add it again
     # is allowed, and all others are refused.
@@ -199,7 +198,7 @@ def _note_decoy_failure(channel: str) -> None:
 
 
 def _pause_if_failing(channel: str) -> None:
-    failures = max(_count(FAILURES, channel), cache.get(_key(FAILED_CALLS, channel), 0))
+    failures = max(_count(FAILURES, channel), _read_count(FAILED_CALLS, channel))
     if failures < MAX_FAILURES:
         return
     # Only one call is allowed after the pause, whichever count has begun it.
@@ -222,6 +221,12 @@ def _count(what: str, channel: str) -> int:
         return 0  # the key has just expired, or the cache stores nothing
     cache.touch(key, timeout=FAILURE_WINDOW.total_seconds())
     return count
+
+
+def _read_count(what: str, channel: str) -> int:
+    """Return a count, 0 if there is none or the cache has something else under its key."""
+    stored = cache.get(_key(what, channel))
+    return stored if _is_count(stored) else 0
 
 
 def _is_count(value: object) -> TypeGuard[int]:

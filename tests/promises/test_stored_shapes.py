@@ -14,6 +14,7 @@ from django.urls import reverse
 
 from django_flashcall.calls import decoys
 from django_flashcall.choices import Channel
+from django_flashcall.exceptions import NotSent
 from django_flashcall.limits import breaker
 from django_flashcall.models import Phone, Verification
 from django_flashcall.visitors import browsers, devices, messages, sessions
@@ -261,3 +262,14 @@ class TestCaches:
             with pytest.raises(OSError), breaker.slot(Channel.VOICE):
                 raise OSError
         assert cache.get("flashcall.failures.voice") == breaker.MAX_FAILURES
+
+    @wrong_values
+    def test_failed_calls_that_are_no_number_do_not_prevent_a_pause(self, wrong: Any) -> None:
+        if type(wrong) is int and wrong > 0:
+            return  # calls failed as often as that
+        cache.set("flashcall.failed_calls.voice", wrong)
+        for _ in range(breaker.MAX_FAILURES):
+            with pytest.raises(OSError), breaker.decoy_slot(Channel.VOICE):
+                raise OSError
+        with pytest.raises(NotSent), breaker.decoy_slot(Channel.VOICE):
+            pass
